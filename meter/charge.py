@@ -1,0 +1,136 @@
+"""Charge: what one call cost, line by line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from typing import TYPE_CHECKING, Literal
+
+from meter.price import FALLBACK, TOKEN_ITEMS, Price
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from meter.usage import Usage
+
+Status = Literal["priced", "free", "partial", "unpriced", "stated"]
+
+NANO = 1_000_000_000
+"""Nano-units in one unit of a currency."""
+
+_EXACT = Context(prec=100, rounding=ROUND_HALF_EVEN)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One priced quantity."""
+
+    item: str
+    """What was billed: `input`, `cache_read`, `output`, … (see price.ITEMS)."""
+    quantity: Decimal | None
+    """Single items: tokens, seconds, searches; None where nobody measured it."""
+    rate: Decimal | None
+    """Per single item, in the price's currency; None where the price names no rate."""
+    nanos: int | None
+    """quantity x rate in nano-units, rounded half-even; None where either is unknown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charge:
+    """What one call cost."""
+
+    lines: tuple[Line, ...]
+    """One per billed quantity that is not 0."""
+    status: Status
+    """`priced`; `free` (every rate is an explicit 0); `partial` (a line has no rate, the total is what is known);
+    `unpriced` (nothing is known); `stated` (no price, the provider said the cost)."""
+    nanos: int | None
+    """The exact sum of the lines in nano-units (1e-9) of the currency; None where unknown, never 0 for it."""
+    currency: str | None
+    """ISO code; None where unpriced."""
+    price: Price | None = None
+    """The price that was applied."""
+
+    @property
+    def amount(self) -> Decimal | None:
+        """The total in units of the currency, exact; None where unknown."""
+        return None if self.nanos is None else Decimal(self.nanos).scaleb(-9, _EXACT)
+
+
+def price_call(usage: Usage, price: Price | None) -> Charge:
+    """Price every quantity of a call at the rates that held then."""
+    if price is None or not price.rates:
+        return _without_price(usage)
+    rates = price.rates_for(usage)
+    lines = tuple(_line(item, quantity, _rate(rates, item)) for item, quantity in billable(usage, rates))
+    known = [line.nanos for line in lines if line.nanos is not None]
+    if lines and not known:
+        return Charge(lines=lines, status="unpriced", nanos=None, currency=None, price=price)
+    status: Status = "priced"
+    if len(known) < len(lines):
+        status = "partial"
+    elif not any(price.rates.values()) and not any(line.rate for line in lines):
+        status = "free"
+    return Charge(lines=lines, status=status, nanos=sum(known), currency=price.currency, price=price)
+
+
+def billable(usage: Usage, rates: Mapping[str, Decimal]) -> Iterator[tuple[str, int | Decimal | None]]:
+    """Yield each item that these rates bill with its quantity, no token twice and none of quantity 0.
+
+    A price of machine time or of requests alone covers the tokens; else every token is billed.
+    """
+    if not rates or any(item in rates for item in TOKEN_ITEMS):
+        yield from _tokens(usage)
+    if "request" in rates:
+        yield "request", 1
+    if "machine_second" in rates:
+        yield "machine_second", None if usage.machine_us is None else Decimal(usage.machine_us).scaleb(-6, _EXACT)
+    for name, count in usage.counts:
+        if count:
+            yield name, count
+
+
+def _tokens(usage: Usage) -> Iterator[tuple[str, int]]:
+    """Yield parts apart from their whole; what is left of the whole is plain input or output."""
+    for whole, parts in _PARTS:
+        left = getattr(usage, f"{whole}_tokens")
+        for part in parts:
+            quantity = min(getattr(usage, f"{part}_tokens"), left)
+            if quantity:
+                left -= quantity
+                yield part, quantity
+        if left:
+            yield whole, left
+
+
+def nanos_of(quantity: int | Decimal, rate: Decimal) -> int:
+    """Return quantity x rate in nano-units, rounded half-even once."""
+    product = _EXACT.multiply(Decimal(quantity), rate)
+    return int(_EXACT.to_integral_value(product.scaleb(9, _EXACT)))
+
+
+_PARTS = (
+    ("input", ("cache_read", "cache_write", "cache_write_1h", "input_audio", "input_image", "input_video")),
+    ("output", ("reasoning", "output_audio", "output_image")),
+)
+
+
+def _rate(rates: Mapping[str, Decimal], item: str) -> Decimal | None:
+    rate = rates.get(item)
+    if rate is None and item in FALLBACK:
+        return rates.get(FALLBACK[item])
+    return rate
+
+
+def _line(item: str, quantity: int | Decimal | None, rate: Decimal | None) -> Line:
+    if quantity is None:
+        return Line(item=item, quantity=None, rate=rate, nanos=None)
+    nanos = None if rate is None else nanos_of(quantity, rate)
+    return Line(item=item, quantity=Decimal(quantity), rate=rate, nanos=nanos)
+
+
+def _without_price(usage: Usage) -> Charge:
+    lines = tuple(_line(item, quantity, None) for item, quantity in billable(usage, {}))
+    if usage.stated_cost is None:
+        return Charge(lines=lines, status="unpriced", nanos=None, currency=None)
+    return Charge(lines=lines, status="stated", nanos=nanos_of(1, usage.stated_cost), currency="USD")

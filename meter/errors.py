@@ -1,0 +1,85 @@
+"""Every error that meter raises.
+
+    MeterError                  something meter was asked to do could not be done        exit 1
+    ├── InputError              a value that cannot be used                              exit 2
+    │   ├── InvalidUsage        a count of tokens that is negative, a part above its whole
+    │   ├── InvalidPrice        a rate that is negative, NaN, infinite or no number
+    │   ├── InvalidPlan         a plan or subscription that contradicts itself or another one
+    │   ├── InvalidTime         a date, instant, month or zone that does not exist
+    │   └── UnknownName         a plan, call, currency or other thing nobody has recorded
+    ├── SettingsError           a setting or a meter.toml that cannot be used            exit 2
+    ├── LedgerError             the ledger refused                                       exit 1
+    │   ├── LedgerUnavailable   it cannot be opened, read or written
+    │   └── LedgerTooNew        it was written by a newer meter
+    └── LocalModelError         the local model cannot be had or did not start           exit 1
+
+The backend's own exceptions are not here: they pass through unchanged.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class MeterError(Exception):
+    """The root of all errors that meter raises."""
+
+    exit_code = 1
+
+
+class InputError(MeterError, ValueError):
+    """A value from outside cannot be used."""
+
+    exit_code = 2
+
+
+class InvalidUsage(InputError):
+    """A usage breaks its rules."""
+
+
+class InvalidPrice(InputError):
+    """A price, rate or exchange rate cannot be a price."""
+
+
+class InvalidPlan(InputError):
+    """A plan or subscription contradicts itself or another one."""
+
+
+class InvalidTime(InputError):
+    """A date, instant, month or zone does not exist."""
+
+
+class UnknownName(InputError):
+    """A name stands for nothing that was recorded."""
+
+
+class SettingsError(MeterError):
+    """A setting cannot be used."""
+
+    exit_code = 2
+
+
+class LedgerError(MeterError):
+    """The ledger refused."""
+
+
+class LedgerUnavailable(LedgerError):
+    """The ledger cannot be opened, read or written."""
+
+
+class LedgerTooNew(LedgerError):
+    """The ledger was written by a newer meter."""
+
+
+class LocalModelError(MeterError):
+    """The local model cannot be had or did not start."""
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Return ` Did you mean "x"?` for the nearest known name, or nothing."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f' Did you mean "{near[0]}"?' if near else ""

@@ -1,0 +1,87 @@
+"""The Ledger protocol: what every engine can do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from meter.entry import Entry
+    from meter.fx import FxRate
+    from meter.hold import Hold
+    from meter.ledger.query import Query, Sum
+    from meter.plan import Plan, Subscription
+    from meter.price import Price
+
+
+class Ledger(Protocol):
+    """Where entries are kept. Nothing that was written is ever changed."""
+
+    url: str
+    """Where it is: the path of a file, or a database's URL without its password."""
+    zone: str
+    """The IANA zone in force when the ledger was made: days, months and periods end there by default."""
+    read_only: bool
+
+    def reserve(self, hold: Hold) -> None:
+        """Write the hold of a call about to be sent."""
+
+    def settle(self, entry: Entry, hold_id: UUID | None = None) -> None:
+        """Write an entry, its rollups, and remove its hold in one transaction; a repeat of a source key is a no-op."""
+
+    def append(self, entries: Iterable[Entry]) -> int:
+        """Write entries in one transaction and return how many were new."""
+
+    def recover(self, gone: Callable[[Hold], bool]) -> int:
+        """Turn the holds of calls that are certainly gone into `abandoned` entries and return how many."""
+
+    def holds(self) -> list[Hold]:
+        """Return the calls in flight, oldest first."""
+
+    def entries(self, query: Query, *, limit: int | None = None, newest_first: bool = False) -> Iterator[Entry]:
+        """Yield the entries of a window and filter in the order of commit."""
+
+    def find(self, key: str) -> list[Entry]:
+        """Return the entries meant by an id, its last 8 or more digits, a provider's response id, or `last`."""
+
+    def summarize(self, query: Query) -> list[Sum]:
+        """Sum the calls of a window by group and currency."""
+
+    def span(self) -> tuple[datetime, datetime] | None:
+        """Return the instants of the first and the last entry, or None for an empty ledger."""
+
+    def currencies(self) -> set[str]:
+        """Return the currencies of the entries."""
+
+    def add_price(self, price: Price, *, actor: str = "", reason: str = "") -> None:
+        """Record a rate that the user set."""
+
+    def prices(self) -> Sequence[Price]:
+        """Return the rates that the user set, the newest last."""
+
+    def add_plan(self, plan: Plan, *, actor: str = "", reason: str = "") -> None:
+        """Record a plan; raise InvalidPlan where its name is taken."""
+
+    def plans(self) -> Sequence[Plan]:
+        """Return the plans by name."""
+
+    def add_subscription(self, subscription: Subscription, *, actor: str = "", reason: str = "") -> None:
+        """Record a subscription; raise UnknownName for a plan nobody added, InvalidPlan where the user has one then."""
+
+    def subscriptions(self, user: str | None = None) -> Sequence[Subscription]:
+        """Return the subscriptions by user and beginning."""
+
+    def add_fx_rate(self, rate: FxRate, *, actor: str = "", reason: str = "") -> None:
+        """Record an exchange rate."""
+
+    def fx_rates(self) -> Sequence[FxRate]:
+        """Return the exchange rates by day, the newest last."""
+
+    def info(self) -> dict[str, object]:
+        """Return path, schema version, counts, size and journal mode, for `meter ledger info`."""
+
+    def close(self) -> None:
+        """Release what this process holds of the ledger."""

@@ -1,0 +1,76 @@
+"""Query and Sum: what is asked of a ledger and what it answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+DIMENSIONS = (
+    "user",
+    "team",
+    "session",
+    "model",
+    "provider",
+    "purpose",
+    "environment",
+    "outcome",
+    "kind",
+    "price",
+    "bracket",
+)
+"""What calls can be grouped by and filtered on; `session` is answered from the rows, the others from rollups."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """Which calls to sum, and by what."""
+
+    since: datetime | None = None
+    """UTC, inclusive; None from the first entry."""
+    until: datetime | None = None
+    """UTC, exclusive; None to the last entry."""
+    by: tuple[str, ...] = ()
+    """Names of DIMENSIONS; none for one total per currency."""
+    where: Mapping[str, str | None] = field(default_factory=dict, hash=False)
+    """Dimension to the value it must have; None for entries that have none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sum:
+    """The calls of one group in one currency, summed exactly; reversals count negative."""
+
+    key: tuple[str | int | None, ...] = ()
+    """The group's values in the order of Query.by; None where the entries have none."""
+    currency: str | None = None
+    """ISO code of the money; None for calls without a price."""
+    calls: int = 0
+    """Ok, cancelled, lost and abandoned; refused and replayed are apart."""
+    refused: int = 0
+    replayed: int = 0
+    attempts: int = 0
+    input_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    nanos: int = 0
+    """Cost that is known, in nano-units of the currency."""
+    counted_nanos: int = 0
+    """Of nanos: where the usage was counted by us, in whole or in part."""
+    lost_calls: int = 0
+    """Calls lost or abandoned."""
+    partial_calls: int = 0
+    """Calls of which a component has no rate."""
+    unpriced_calls: int = 0
+    """Calls without a price, lost ones apart."""
+    low_nanos: int = 0
+    """The least that lost and abandoned calls can have cost."""
+    high_nanos: int = 0
+    """The most that lost and abandoned calls can have cost."""
+    latency_ms: int = 0
+    machine_us: int = 0
