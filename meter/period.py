@@ -1,0 +1,304 @@
+"""Period: windows, calendar days and billing periods on the time line, as a time zone has them.
+
+A local time that a zone skips means the first instant after the gap, one that a zone repeats means its first pass:
+always the first instant at which the zone's clock shows that time or a later one. So boundaries never run backwards.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import re
+from bisect import bisect_left
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+from meter.errors import InvalidTime, suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Unit = Literal["day", "week", "month", "year"]
+
+FIRST_YEAR, LAST_YEAR = 1970, 9998
+"""Years that can be given; a year is left at the end for arithmetic in any zone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A stretch of time, half-open, with the zone in which it is shown and cut."""
+
+    since: datetime
+    """UTC, inclusive."""
+    until: datetime
+    """UTC, exclusive; an empty window ends where it begins."""
+    zone: str
+    """IANA name."""
+
+    def __post_init__(self) -> None:
+        for bound in ("since", "until"):
+            object.__setattr__(self, bound, utc(getattr(self, bound)))
+        if self.until < self.since:
+            begins, ends = show(self.since, self.zone), show(self.until, self.zone)
+            raise InvalidTime(f"The window ends {ends} before it begins {begins}; give an end after the beginning.")
+
+    def __contains__(self, at: datetime) -> bool:
+        return self.since <= at < self.until
+
+    @property
+    def label(self) -> str:
+        """The month, week, day or year it is, else its two ends as the zone's clock shows them."""
+        for unit in get_args(Unit):
+            label, piece = next(_pieces(self.since, unit, self.zone))
+            if piece == self:
+                return label
+        return f"{show(self.since, self.zone)} until {show(self.until, self.zone)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """How long a billing period is, in calendar units."""
+
+    unit: Unit
+    count: int = 1
+    """Units per period, 1 to 1,000."""
+
+    def __post_init__(self) -> None:
+        if self.unit not in get_args(Unit):
+            raise InvalidTime(
+                f'"{self.unit}" is no unit of a period; give one of {", ".join(get_args(Unit))}.'
+                f"{suggest(str(self.unit), get_args(Unit))}"
+            )
+        if isinstance(self.count, bool) or not isinstance(self.count, int) or not 1 <= self.count <= 1_000:
+            raise InvalidTime(f"A period of {self.count!r} {self.unit}s cannot be; give a whole number from 1 to 1000.")
+
+    def __str__(self) -> str:
+        return self.unit if self.count == 1 else f"{self.count} {self.unit}s"
+
+
+def utc(at: datetime) -> datetime:
+    """Return an instant in UTC; raise InvalidTime for one that names no zone."""
+    if at.tzinfo is UTC:
+        return at
+    if at.tzinfo is None:
+        raise InvalidTime(f"The instant {at.isoformat()} has no zone; give one in UTC, like {at.isoformat()}+00:00.")
+    return at.astimezone(UTC)
+
+
+@functools.cache
+def zone(name: str) -> ZoneInfo:
+    """Return the zone of an IANA name; raise InvalidTime with the nearest one for a name that is none."""
+    # "right" zones count leap seconds, "localtime" is another one on every machine
+    if name and name != "localtime" and not name.startswith(("right/", "posix/")):
+        try:
+            return ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            pass
+    raise InvalidTime(f'"{name}" is no time zone.{_near_zone(name)} Give an IANA name like Asia/Shanghai or UTC.')
+
+
+def _near_zone(name: str) -> str:
+    names = sorted(available_timezones())
+    city = name.rpartition("/")[2].strip().replace(" ", "_").casefold()
+    for known in names:
+        if city and known.rpartition("/")[2].casefold() == city:
+            return f' Did you mean "{known}"?'
+    return suggest(name, names)
+
+
+def local_zone(tz: str = "", etc: str = "/etc") -> str:
+    """Return the IANA name of the system's zone: the value of TZ if given, else what `etc` says, else UTC."""
+    for name in (_zone_in(tz.removeprefix(":")), *_system_zones(Path(etc))):
+        try:
+            zone(name)
+        except InvalidTime:
+            continue
+        return "UTC" if name == "Etc/UTC" else name
+    return "UTC"
+
+
+def _system_zones(etc: Path) -> Iterator[str]:
+    with contextlib.suppress(OSError):
+        yield _zone_in(str((etc / "localtime").readlink()))
+    with contextlib.suppress(OSError):
+        yield (etc / "timezone").read_text("utf-8", "replace").strip()
+
+
+def _zone_in(path: str) -> str:
+    """Return the name in a path like /usr/share/zoneinfo/Asia/Shanghai, or what is no such path as it is."""
+    return path.rpartition("zoneinfo/")[2]
+
+
+def first_instant(wall: datetime, clock: ZoneInfo) -> datetime:
+    """Return the first UTC instant at which a zone's clock shows a naive local time or a later one."""
+    before = wall.replace(tzinfo=clock, fold=0).utcoffset() or timedelta()
+    after = wall.replace(tzinfo=clock, fold=1).utcoffset() or timedelta()
+    if before >= after:
+        return (wall - before).replace(tzinfo=UTC)
+    # the clock skips this time: find the whole second at which it jumps from one offset to the other
+    low = (wall - after).replace(microsecond=0, tzinfo=UTC)
+    seconds = range(int((after - before).total_seconds()) + 2)
+    jump = bisect_left(
+        seconds, True, key=lambda second: (low + timedelta(seconds=second)).astimezone(clock).utcoffset() == after
+    )
+    return low + timedelta(seconds=jump)
+
+
+_INSTANT = re.compile(
+    r"(?P<year>\d{4})-\d\d-\d\d(?P<clock>[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(?P<offset>Z|[+-]\d\d:\d\d)?)?", re.ASCII
+)
+
+
+def parse_instant(text: str, zone_name: str) -> datetime:
+    """Return the UTC instant of a date (its local midnight), a local time, a time with Z or an offset, or `now`."""
+    if text == "now":
+        return datetime.now(UTC)
+    form = _INSTANT.fullmatch(text)
+    if form is None:
+        raise InvalidTime(f'"{text}" is no date or instant; give one like 2026-11-24, 2026-11-24T10:00 or now.')
+    _check_year(int(form["year"]), text)
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InvalidTime(f'"{text}" does not exist: {error}; give an instant like 2026-11-24T10:00.') from None
+    return at.astimezone(UTC) if form["offset"] else first_instant(at, zone(zone_name))
+
+
+def _check_year(year: int, text: str) -> None:
+    if not FIRST_YEAR <= year <= LAST_YEAR:
+        raise InvalidTime(f'"{text}" is outside the years {FIRST_YEAR} to {LAST_YEAR}; give one like 2026-11-24.')
+
+
+def month_window(text: str, zone_name: str) -> Window:
+    """Return the calendar month of a text like 2026-11 in a zone."""
+    if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", text, re.ASCII):
+        raise InvalidTime(f'"{text}" is no month; give year and two digits of the month, like 2026-11 or 2026-01.')
+    _check_year(int(text[:4]), text)
+    return next(_pieces(first_instant(datetime.fromisoformat(f"{text}-01"), zone(zone_name)), "month", zone_name))[1]
+
+
+def month_of(at: datetime, zone_name: str) -> Window:
+    """Return the calendar month that holds an instant in a zone."""
+    return next(_pieces(utc(at), "month", zone_name))[1]
+
+
+def split(window: Window, unit: Literal["day", "week", "month"]) -> list[tuple[str, Window]]:
+    """Return the calendar pieces of a window with their labels (2026-11-24, 2026-W48, 2026-11), clipped to it.
+
+    They tile the window exactly; a day that the zone skipped whole has no piece.
+    """
+    pieces = []
+    for label, piece in _pieces(window.since, unit, window.zone):
+        if piece.since >= window.until:
+            break
+        clipped = Window(max(piece.since, window.since), min(piece.until, window.until), window.zone)
+        pieces.append((label, clipped))
+    return pieces
+
+
+def _pieces(at: datetime, unit: Unit, zone_name: str) -> Iterator[tuple[str, Window]]:
+    """Yield the calendar units from the one that holds an instant on, none of them empty."""
+    clock = zone(zone_name)
+    day = _first_day(at.astimezone(clock).date(), unit)
+    since = _midnight(day, clock)
+    while True:
+        following = _next_day(day, unit)
+        until = _midnight(following, clock)
+        # a clock set back over midnight shows the old date again: that instant is in the next piece
+        if until > max(since, at):
+            yield _label(day, unit), Window(since, until, zone_name)
+        day, since = following, until
+
+
+def _midnight(day: date, clock: ZoneInfo) -> datetime:
+    return first_instant(datetime(day.year, day.month, day.day), clock)
+
+
+def _first_day(day: date, unit: Unit) -> date:
+    if unit == "week":
+        return day - timedelta(days=day.weekday())
+    if unit == "day":
+        return day
+    return day.replace(day=1) if unit == "month" else day.replace(month=1, day=1)
+
+
+def _next_day(day: date, unit: Unit) -> date:
+    return _later(datetime(day.year, day.month, day.day), unit, 1).date()
+
+
+def _label(day: date, unit: Unit) -> str:
+    if unit == "week":
+        year, week, _ = day.isocalendar()
+        return f"{year}-W{week:02}"
+    return day.isoformat()[: {"day": 10, "month": 7, "year": 4}[unit]]
+
+
+def show(at: datetime, zone_name: str) -> str:
+    """Return an instant as a zone's clock shows it: the day alone for a midnight, else with minutes or more."""
+    local = at.astimezone(zone(zone_name)).replace(tzinfo=None)
+    if local == datetime(local.year, local.month, local.day):
+        return local.date().isoformat()
+    return local.isoformat(" ", "seconds" if local.second or local.microsecond else "minutes")
+
+
+def boundary(anchor: datetime, interval: Interval, n: int, zone_name: str) -> datetime:
+    """Return the UTC instant at which the n-th period of an anchor begins, the 0th at the anchor itself.
+
+    It is counted from the anchor, never from the period before: the 31st becomes the last day of a short month and
+    the 31st again. The local time of day is the anchor's.
+    """
+    if n == 0:
+        return anchor
+    clock = zone(zone_name)
+    wall = anchor.astimezone(clock).replace(tzinfo=None)
+    return first_instant(_later(wall, interval.unit, n * interval.count), clock)
+
+
+def period_at(anchor: datetime, interval: Interval, at: datetime, zone_name: str) -> Window:
+    """Return the billing period that holds an instant; raise InvalidTime for one before the anchor."""
+    if at < anchor:
+        raise InvalidTime(
+            f"The instant {at.isoformat()} is before the first period, which begins {anchor.isoformat()}."
+        )
+    n = period_number(anchor, interval, at, zone_name)
+    return Window(boundary(anchor, interval, n, zone_name), boundary(anchor, interval, n + 1, zone_name), zone_name)
+
+
+def period_number(anchor: datetime, interval: Interval, at: datetime, zone_name: str) -> int:
+    """Return n where the n-th period of an anchor holds an instant, counting from 0."""
+    clock = zone(zone_name)
+    begin, local = anchor.astimezone(clock), at.astimezone(clock)
+    if interval.unit in _DAYS:
+        elapsed = (local.date() - begin.date()).days // _DAYS[interval.unit]
+    else:
+        elapsed = ((local.year - begin.year) * 12 + local.month - begin.month) // _MONTHS[interval.unit]
+    # the estimate can be one too high (earlier that day or month) or too low (a clock set back over midnight)
+    n = elapsed // interval.count + 1
+    while n > 0 and boundary(anchor, interval, n, zone_name) > at:
+        n -= 1
+    return n
+
+
+_DAYS = {"day": 1, "week": 7}
+_MONTHS = {"month": 1, "year": 12}
+
+
+def _later(wall: datetime, unit: Unit, count: int) -> datetime:
+    """Return a naive local time some units later, on the last day of a month that has not its day."""
+    try:
+        if unit in _DAYS:
+            return wall + timedelta(days=count * _DAYS[unit])
+        months = wall.year * 12 + wall.month - 1 + count * _MONTHS[unit]
+        year, month = divmod(months, 12)
+        return wall.replace(year=year, month=month + 1, day=min(wall.day, _days_in(year, month + 1)))
+    except (OverflowError, ValueError):
+        raise InvalidTime(f"{count} {unit}s after {wall.isoformat()} is after the year {LAST_YEAR}.") from None
+
+
+def _days_in(year: int, month: int) -> int:
+    if month == 2:
+        return 29 if year % 4 == 0 and (year % 100 != 0 or year % 400 == 0) else 28
+    return 30 if month in (4, 6, 9, 11) else 31
