@@ -1,0 +1,197 @@
+"""Attribution: who a call is for."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attribution:
+    """Who pays for a call, and what it was for."""
+
+    user: str | None = None
+    team: str | None = None
+    session: str | None = None
+    purpose: str | None = None
+    """What the call is for: `chat`, `title`, `tags`, …"""
+    tags: tuple[str, ...] = ()
+
+    def within(self, outer: Attribution) -> Attribution:
+        """Return this attribution with what it leaves open taken from the outer one; tags are joined."""
+        return Attribution(
+            user=self.user or outer.user,
+            team=self.team or outer.team,
+            session=self.session or outer.session,
+            purpose=self.purpose or outer.purpose,
+            tags=(*outer.tags, *(tag for tag in self.tags if tag not in outer.tags)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    attribution: Attribution
+    outer: _Frame | None
+
+
+_frame: ContextVar[_Frame | None] = ContextVar("meter_attribution", default=None)
+_NOBODY = Attribution()
+
+
+class attribute:  # noqa: N801  a context manager used like a function, as contextlib.suppress
+    """Attribute the calls inside a `with` block, or of a decorated function, to a user.
+
+    Blocks nest: an inner one overrides what it names. Each thread, task and generator step has its own.
+    """
+
+    def __init__(
+        self,
+        *,
+        user: str | None = None,
+        team: str | None = None,
+        session: str | None = None,
+        purpose: str | None = None,
+        tags: Iterable[str] = (),
+    ) -> None:
+        tags = (tags,) if isinstance(tags, str) else tags
+        self._own = Attribution(
+            user=text_of(user),
+            team=text_of(team),
+            session=text_of(session),
+            purpose=text_of(purpose),
+            tags=_texts(tags),
+        )
+
+    def __enter__(self) -> Self:
+        # a linked list instead of reset tokens: a token is bound to the context that made it
+        outer = _frame.get()
+        own = self._own.within(outer.attribution) if outer else self._own
+        _frame.set(_Frame(own, outer))
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        frame = _frame.get()
+        _frame.set(frame.outer if frame else None)
+
+    def __call__(self, function: F) -> F:
+        """Return the function so that all its calls, awaited or yielded ones included, are attributed."""
+        if inspect.isasyncgenfunction(function):
+            wrapped: Callable[..., Any] = self._async_generator(function)
+        elif inspect.iscoroutinefunction(function):
+            wrapped = self._coroutine(function)
+        elif inspect.isgeneratorfunction(function):
+            wrapped = self._generator(function)
+        else:
+            wrapped = self._plain(function)
+        return cast("F", functools.wraps(function)(wrapped))
+
+    def _plain(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            with self:
+                return function(*args, **kwargs)
+
+        return call
+
+    def _coroutine(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            with self:
+                return await function(*args, **kwargs)
+
+        return call
+
+    def _generator(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            steps = function(*args, **kwargs)
+            step: Callable[[], Any] = functools.partial(next, steps)
+            while True:
+                # entered for each step, so that the consumer's own calls are not attributed
+                with self:
+                    try:
+                        item = step()
+                    except StopIteration as stop:
+                        return stop.value
+                try:
+                    step = functools.partial(steps.send, (yield item))
+                except GeneratorExit:
+                    with self:
+                        steps.close()
+                    raise
+                except BaseException as error:  # noqa: BLE001  thrown in by the consumer, handed on to the function
+                    step = functools.partial(steps.throw, error)
+
+        return call
+
+    def _async_generator(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            steps = function(*args, **kwargs)
+            step: Callable[[], Any] = steps.__anext__
+            while True:
+                with self:
+                    try:
+                        item = await step()
+                    except StopAsyncIteration:
+                        return
+                try:
+                    step = functools.partial(steps.asend, (yield item))
+                except GeneratorExit:
+                    with self:
+                        await steps.aclose()
+                    raise
+                except BaseException as error:  # noqa: BLE001  thrown in by the consumer, handed on to the function
+                    step = functools.partial(steps.athrow, error)
+
+        return call
+
+
+def current() -> Attribution:
+    """Return the attribution in force here."""
+    frame = _frame.get()
+    return frame.attribution if frame else _NOBODY
+
+
+def attribution_of(request: Mapping[str, Any], default_user: str | None = None) -> Attribution:
+    """Return who a request is for: its own `user` and `metadata`, then the block around it, then the default."""
+    around = current()
+    metadata = request.get("metadata")
+    if not isinstance(metadata, dict) and "user" not in request:
+        own = around
+    else:
+        own = _own(request, metadata if isinstance(metadata, dict) else {}).within(around)
+    if own.user is None and default_user:
+        return Attribution(user=default_user).within(own)
+    return own
+
+
+def _own(request: Mapping[str, Any], metadata: Mapping[str, Any]) -> Attribution:
+    def first(*names: str) -> str | None:
+        return next((text for name in names if (text := text_of(metadata.get(name)))), None)
+
+    tags = metadata.get("tags")
+    return Attribution(
+        user=text_of(request.get("user")) or first("user", "user_id", "trace_user_id"),
+        team=first("team", "team_id"),
+        session=first("session", "session_id"),
+        purpose=first("purpose"),
+        tags=_texts(tags if isinstance(tags, list | tuple | set) else ()),
+    )
+
+
+def text_of(value: object) -> str | None:
+    """Return a name as text: a number as its digits, anything that is no name as None."""
+    if isinstance(value, str):
+        return value.strip() or None
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return None
+
+
+def _texts(values: Iterable[object]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(text for value in values if (text := text_of(value))))
