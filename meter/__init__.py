@@ -32,46 +32,62 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_HOME = {
-    "meter.answered": ("entry_of",),
-    "meter.attribution": ("attribute",),
-    "meter.call": ("Meter", "acompletion", "completion", "cost"),
-    "meter.charge": ("Charge",),
-    "meter.entry": ("Entry",),
-    "meter.errors": (
-        "InputError",
-        "InvalidPlan",
-        "InvalidPrice",
-        "InvalidTime",
-        "InvalidUsage",
-        "LedgerError",
-        "LedgerTooNew",
-        "LedgerUnavailable",
-        "LocalModelError",
-        "MeterError",
-        "SettingsError",
-        "UnknownName",
-    ),
-    "meter.ledger": ("open_ledger",),
-    "meter.plan": ("Plan", "Subscription"),
-    "meter.price": ("Price",),
-    "meter.reports": ("Report", "Standing", "report", "standing"),
-    "meter.usage": ("Usage", "usage_of"),
-}
-_MODULE = {name: module for module, names in _HOME.items() for name in names}
-
-__all__ = [  # noqa: PLE0604  strings, made from the table above
-    *sorted(_MODULE)
+__all__ = [
+    "Charge",
+    "Entry",
+    "InputError",
+    "InvalidPlan",
+    "InvalidPrice",
+    "InvalidTime",
+    "InvalidUsage",
+    "LedgerError",
+    "LedgerTooNew",
+    "LedgerUnavailable",
+    "LocalModelError",
+    "Meter",
+    "MeterError",
+    "Plan",
+    "Price",
+    "Report",
+    "SettingsError",
+    "Standing",
+    "Subscription",
+    "UnknownName",
+    "Usage",
+    "acompletion",
+    "attribute",
+    "completion",
+    "cost",
+    "entry_of",
+    "open_ledger",
+    "report",
+    "standing",
+    "usage_of",
 ]
+
+_HOME = {
+    "answered": ("entry_of",),
+    "attribution": ("attribute",),
+    "call": ("Meter", "acompletion", "completion", "cost"),
+    "charge": ("Charge",),
+    "entry": ("Entry",),
+    "ledger": ("open_ledger",),
+    "plan": ("Plan", "Subscription"),
+    "price": ("Price",),
+    "reports": ("Report", "Standing", "report", "standing"),
+    "usage": ("Usage", "usage_of"),
+}
+"""Which module a public name is in; the names that are not here are errors."""
+_MODULE = {name: module for module, names in _HOME.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
     """Load a public name on its first use."""
-    if name not in _MODULE:
+    if name not in __all__:
         raise AttributeError(f"module 'meter' has no attribute {name!r}")
     from importlib import import_module
 
-    value = getattr(import_module(_MODULE[name]), name)
+    value = getattr(import_module(f"meter.{_MODULE.get(name, 'errors')}"), name)
     globals()[name] = value
     return value
 

@@ -1,10 +1,10 @@
 """Attempt: one call from before it is sent to its entry; the only caller of reserve and settle.
 
-    attempt = begin(books, request)      count the input, write the hold
-    response = backend(**attempt.request)
-    attempt.finish(response)             usage -> price -> charge -> entry, written before the answer is handed over
-    attempt.finish_stream(…)             the same for a stream, however it ended
-    attempt.fail(error)                  where the backend raised
+attempt = begin(books, request)      count the input, write the hold
+response = backend(**attempt.request)
+attempt.finish(response)             usage -> price -> charge -> entry, written before the answer is handed over
+attempt.finish_stream(…)             the same for a stream, however it ended
+attempt.fail(error)                  where the backend raised
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from meter import tokens
+from meter.answered import remember
 from meter.attribution import attribution_of
 from meter.charge import Charge, price_call
 from meter.entry import Entry, new_id, now
 from meter.failure import outcome_of
 from meter.hold import Hold, this_process
 from meter.machine import Share
-from meter.answered import remember
 from meter.model import provider_of_host, resolve
 from meter.usage import Usage, usage_of
 from meter.usage.answer import answer_texts
@@ -206,7 +206,9 @@ def begin(books: Books, request: dict[str, Any]) -> Attempt:
     """Count the input of a call and write its hold; the clock of the call starts when this returns."""
     began = time.perf_counter_ns()
     books.write_orphans()
-    model = resolve(str(request.get("model", "")), provider=_text(request.get("custom_llm_provider")), api_base=_api_base(request))
+    model = resolve(
+        str(request.get("model", "")), provider=_text(request.get("custom_llm_provider")), api_base=_api_base(request)
+    )
     attempt = Attempt(
         books=books,
         request=request,

@@ -142,7 +142,9 @@ def _with(chosen: settings.Settings, overrides: dict[str, Any]) -> settings.Sett
     known = {field.name for field in fields(chosen)}
     for name in overrides:
         if name not in known:
-            raise SettingsError(f'"{name}" is no setting.{suggest(name, known)} Settings are {", ".join(sorted(known))}.')
+            raise SettingsError(
+                f'"{name}" is no setting.{suggest(name, known)} Settings are {", ".join(sorted(known))}.'
+            )
     return replace(chosen, **overrides)
 
 

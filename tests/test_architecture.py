@@ -48,7 +48,9 @@ HEAVY = {
 
 
 def modules() -> list[Path]:
-    return sorted(path for path in ROOT.rglob("*.py") if path.relative_to(ROOT).parts[0] not in {"__init__.py", "__main__.py"})
+    return sorted(
+        path for path in ROOT.rglob("*.py") if path.relative_to(ROOT).parts[0] not in {"__init__.py", "__main__.py"}
+    )
 
 
 def unit(path: Path) -> str:
@@ -56,7 +58,7 @@ def unit(path: Path) -> str:
 
 
 def imports(path: Path) -> list[tuple[str, ast.AST]]:
-    """Every imported module of a file with its node, those for annotations included."""
+    """Return every imported module of a file with its node, those for annotations included."""
     found: list[tuple[str, ast.AST]] = []
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
@@ -70,7 +72,7 @@ def imports(path: Path) -> list[tuple[str, ast.AST]]:
 
 
 def allowed(name: str) -> set[str]:
-    """The units that a unit may import: those to the right of its own."""
+    """Return the units that a unit may import: those to the right of its own."""
     rows = [set(row) for row in SHARED]
     shared = set().union(*rows)
     for side in (CALL_SIDE, READ_SIDE):
@@ -109,7 +111,7 @@ def test_a_heavy_library_has_one_home_inside_functions(library: str) -> None:
 
 
 def loaded(*arguments: str) -> set[str]:
-    """The modules that a fresh interpreter has loaded after running `python …`."""
+    """Return the modules that a fresh interpreter has loaded after `import meter` or a command."""
     code = (
         "import sys, json, runpy\n"
         f"sys.argv = {['meter', *arguments]!r}\n"

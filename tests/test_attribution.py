@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from meter.attribution import Attribution, attribute, attribution_of, current
+
+
+def test_nobody_is_attributed_outside_a_block() -> None:
+    """Pitfall 33: a call without a user has none, it is not given somebody else's."""
+    assert current() == Attribution()
+    assert attribution_of({"model": "m"}).user is None
+
+
+def test_an_inner_block_overrides_what_it_names_and_keeps_the_rest() -> None:
+    with attribute(user="alice", team="blue", tags=["a"]), attribute(user="bob", purpose="title", tags=["b", "a"]):
+        assert current() == Attribution(user="bob", team="blue", purpose="title", tags=("a", "b"))
+    assert current() == Attribution()
+
+
+def test_a_block_that_raises_is_left() -> None:
+    with pytest.raises(RuntimeError), attribute(user="alice"):
+        raise RuntimeError
+    assert current().user is None
+
+
+def test_the_calls_own_user_goes_before_the_block_and_the_block_before_the_default() -> None:
+    with attribute(user="block", team="blue"):
+        assert attribution_of({"user": "own"}, "default").user == "own"
+        assert attribution_of({"user": "own"}, "default").team == "blue"
+        assert attribution_of({}, "default").user == "block"
+    assert attribution_of({}, "default").user == "default"
+
+
+def test_metadata_names_user_team_session_purpose_and_tags() -> None:
+    metadata = {"user_id": "alice", "team": "blue", "session_id": 7, "purpose": "chat", "tags": ["x", None, "y", "x"]}
+    got = attribution_of({"metadata": metadata})
+    assert got == Attribution(user="alice", team="blue", session="7", purpose="chat", tags=("x", "y"))
+
+
+@pytest.mark.parametrize("user", [None, "", "  ", True, {"id": 1}, ["alice"], 1.5])
+def test_what_is_no_name_attributes_nothing(user: object) -> None:
+    assert attribution_of({"user": user}).user is None
+
+
+def test_a_number_is_a_user() -> None:
+    assert attribution_of({"user": 4127}).user == "4127"
+
+
+@pytest.mark.parametrize("metadata", [None, "text", 3, ["user"], {"user": {"deep": 1}}, {"tags": "abc"}, {"tags": 5}])
+def test_metadata_of_any_shape_is_no_error(metadata: object) -> None:
+    assert attribution_of({"metadata": metadata}) == Attribution()
+
+
+def test_a_single_tag_may_be_given_as_text() -> None:
+    with attribute(tags="one"):
+        assert current().tags == ("one",)
+
+
+def test_one_block_object_can_be_used_twice_and_within_itself() -> None:
+    block = attribute(user="alice")
+    with block, block:
+        assert current().user == "alice"
+    assert current().user is None
+
+
+def test_a_decorated_function_is_attributed_and_keeps_its_name() -> None:
+    @attribute(user="alice")
+    def ask() -> str | None:
+        return current().user
+
+    assert ask() == "alice"
+    assert ask.__name__ == "ask"
+    assert current().user is None
+
+
+async def test_a_decorated_coroutine_is_attributed_while_it_runs() -> None:
+    @attribute(user="alice")
+    async def ask() -> str | None:
+        await asyncio.sleep(0)
+        return current().user
+
+    assert await ask() == "alice"
+    assert current().user is None
+
+
+def test_a_decorated_generator_is_attributed_in_its_steps_and_its_consumer_is_not() -> None:
+    seen: list[object] = []
+
+    @attribute(user="alice")
+    def ask() -> Iterator[str | None]:
+        try:
+            got = yield current().user
+            seen.append(got)
+            yield current().user
+        except ValueError:
+            seen.append("thrown")
+            yield current().user
+        finally:
+            seen.append(current().user)
+
+    steps = ask()
+    assert next(steps) == "alice"
+    assert current().user is None
+    assert steps.send("sent") == "alice"  # type: ignore[attr-defined]  # the annotation says Iterator
+    assert steps.throw(ValueError) == "alice"  # type: ignore[attr-defined]  # the annotation says Iterator
+    steps.close()  # type: ignore[attr-defined]  # the annotation says Iterator
+    assert seen == ["sent", "thrown", "alice"]
+    assert current().user is None
+
+
+async def test_a_decorated_async_generator_is_attributed_in_its_steps_and_its_consumer_is_not() -> None:
+    seen: list[object] = []
+
+    @attribute(user="alice")
+    async def ask() -> AsyncIterator[str | None]:
+        try:
+            yield current().user
+            await asyncio.sleep(0)
+            yield current().user
+        finally:
+            seen.append(current().user)
+
+    steps = ask()
+    assert await anext(steps) == "alice"
+    assert current().user is None
+    assert await anext(steps) == "alice"
+    await steps.aclose()  # type: ignore[attr-defined]  # the annotation says AsyncIterator
+    assert seen == ["alice"]
+
+
+async def test_tasks_do_not_see_each_others_users() -> None:
+    """Pitfall 32: concurrent requests of different users never mix."""
+
+    async def ask(user: str) -> str | None:
+        with attribute(user=user):
+            for _ in range(5):
+                await asyncio.sleep(0)
+            return current().user
+
+    users = [f"u{n}" for n in range(20)]
+    assert await asyncio.gather(*map(ask, users)) == users
+
+
+def test_a_thread_begins_without_the_callers_user() -> None:
+    seen: list[str | None] = []
+    with attribute(user="alice"):
+        thread = threading.Thread(target=lambda: seen.append(current().user))
+        thread.start()
+        thread.join()
+    assert seen == [None]
