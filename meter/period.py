@@ -11,7 +11,7 @@ import functools
 import re
 from bisect import bisect_left
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
@@ -39,6 +39,7 @@ class Window:
     """IANA name."""
 
     def __post_init__(self) -> None:
+        zone(self.zone)
         for bound in ("since", "until"):
             object.__setattr__(self, bound, utc(getattr(self, bound)))
         if self.until < self.since:
@@ -132,18 +133,23 @@ def _zone_in(path: str) -> str:
     return path.rpartition("zoneinfo/")[2]
 
 
-def first_instant(wall: datetime, clock: ZoneInfo) -> datetime:
-    """Return the first UTC instant at which a zone's clock shows a naive local time or a later one."""
-    before = wall.replace(tzinfo=clock, fold=0).utcoffset() or timedelta()
-    after = wall.replace(tzinfo=clock, fold=1).utcoffset() or timedelta()
-    if before >= after:
-        return (wall - before).replace(tzinfo=UTC)
+@functools.lru_cache(maxsize=1024)  # a report asks for the same two instants for every user
+def _wall(at: datetime, clock: ZoneInfo) -> datetime:
+    """Return what a zone's clock shows at an instant, labelled UTC whatever the zone is: arithmetic on it is fast."""
+    return at + (at.astimezone(clock).utcoffset() or _NOTHING)
+
+
+def _first_instant(wall: datetime, clock: ZoneInfo) -> datetime:
+    """Return the first UTC instant at which a zone's clock shows a local time (labelled UTC) or a later one."""
+    before = clock.utcoffset(wall) or _NOTHING
+    at = wall - before
+    after = at.astimezone(clock).utcoffset() or _NOTHING
+    if after == before:
+        return at
     # the clock skips this time: find the whole second at which it jumps from one offset to the other
-    low = (wall - after).replace(microsecond=0, tzinfo=UTC)
+    low = (wall - after).replace(microsecond=0)
     seconds = range(int((after - before).total_seconds()) + 2)
-    jump = bisect_left(
-        seconds, True, key=lambda second: (low + timedelta(seconds=second)).astimezone(clock).utcoffset() == after
-    )
+    jump = bisect_left(seconds, True, key=lambda second: _wall(low + timedelta(seconds=second), clock) >= wall)
     return low + timedelta(seconds=jump)
 
 
@@ -164,7 +170,7 @@ def parse_instant(text: str, zone_name: str) -> datetime:
         at = datetime.fromisoformat(text)
     except ValueError as error:
         raise InvalidTime(f'"{text}" does not exist: {error}; give an instant like 2026-11-24T10:00.') from None
-    return at.astimezone(UTC) if form["offset"] else first_instant(at, zone(zone_name))
+    return at.astimezone(UTC) if form["offset"] else _first_instant(at.replace(tzinfo=UTC), zone(zone_name))
 
 
 def _check_year(year: int, text: str) -> None:
@@ -176,8 +182,7 @@ def month_window(text: str, zone_name: str) -> Window:
     """Return the calendar month of a text like 2026-11 in a zone."""
     if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", text, re.ASCII):
         raise InvalidTime(f'"{text}" is no month; give year and two digits of the month, like 2026-11 or 2026-01.')
-    _check_year(int(text[:4]), text)
-    return next(_pieces(first_instant(datetime.fromisoformat(f"{text}-01"), zone(zone_name)), "month", zone_name))[1]
+    return next(_pieces(parse_instant(f"{text}-01", zone_name), "month", zone_name))[1]
 
 
 def month_of(at: datetime, zone_name: str) -> Window:
@@ -202,46 +207,30 @@ def split(window: Window, unit: Literal["day", "week", "month"]) -> list[tuple[s
 def _pieces(at: datetime, unit: Unit, zone_name: str) -> Iterator[tuple[str, Window]]:
     """Yield the calendar units from the one that holds an instant on, none of them empty."""
     clock = zone(zone_name)
-    day = _first_day(at.astimezone(clock).date(), unit)
-    since = _midnight(day, clock)
+    begins = _first_midnight(_wall(at, clock), unit)
+    since = _first_instant(begins, clock)
     while True:
-        following = _next_day(day, unit)
-        until = _midnight(following, clock)
+        ends = _later(begins, unit, 1)
+        until = _first_instant(ends, clock)
         # a clock set back over midnight shows the old date again: that instant is in the next piece
         if until > max(since, at):
-            yield _label(day, unit), Window(since, until, zone_name)
-        day, since = following, until
+            yield begins.strftime(_LABELS[unit]), Window(since, until, zone_name)
+        begins, since = ends, until
 
 
-def _midnight(day: date, clock: ZoneInfo) -> datetime:
-    return first_instant(datetime(day.year, day.month, day.day), clock)
-
-
-def _first_day(day: date, unit: Unit) -> date:
+def _first_midnight(wall: datetime, unit: Unit) -> datetime:
+    day = datetime(wall.year, wall.month, wall.day, tzinfo=UTC)
     if unit == "week":
         return day - timedelta(days=day.weekday())
-    if unit == "day":
-        return day
-    return day.replace(day=1) if unit == "month" else day.replace(month=1, day=1)
-
-
-def _next_day(day: date, unit: Unit) -> date:
-    return _later(datetime(day.year, day.month, day.day), unit, 1).date()
-
-
-def _label(day: date, unit: Unit) -> str:
-    if unit == "week":
-        year, week, _ = day.isocalendar()
-        return f"{year}-W{week:02}"
-    return day.isoformat()[: {"day": 10, "month": 7, "year": 4}[unit]]
+    return {"day": day, "month": day.replace(day=1), "year": day.replace(month=1, day=1)}[unit]
 
 
 def show(at: datetime, zone_name: str) -> str:
     """Return an instant as a zone's clock shows it: the day alone for a midnight, else with minutes or more."""
-    local = at.astimezone(zone(zone_name)).replace(tzinfo=None)
-    if local == datetime(local.year, local.month, local.day):
+    local = _wall(at, zone(zone_name)).replace(tzinfo=None)
+    if local.time() == time():
         return local.date().isoformat()
-    return local.isoformat(" ", "seconds" if local.second or local.microsecond else "minutes")
+    return local.isoformat(" ", "auto" if local.second or local.microsecond else "minutes")
 
 
 def boundary(anchor: datetime, interval: Interval, n: int, zone_name: str) -> datetime:
@@ -250,55 +239,68 @@ def boundary(anchor: datetime, interval: Interval, n: int, zone_name: str) -> da
     It is counted from the anchor, never from the period before: the 31st becomes the last day of a short month and
     the 31st again. The local time of day is the anchor's.
     """
-    if n == 0:
-        return anchor
     clock = zone(zone_name)
-    wall = anchor.astimezone(clock).replace(tzinfo=None)
-    return first_instant(_later(wall, interval.unit, n * interval.count), clock)
+    return _boundary(anchor, _wall(anchor, clock), (interval.unit, interval.count * n), clock)
 
 
 def period_at(anchor: datetime, interval: Interval, at: datetime, zone_name: str) -> Window:
     """Return the billing period that holds an instant; raise InvalidTime for one before the anchor."""
+    _, since, until = nth_period(anchor, interval, at, zone_name)
+    return Window(since, until, zone_name)
+
+
+def nth_period(anchor: datetime, interval: Interval, at: datetime, zone_name: str) -> tuple[int, datetime, datetime]:
+    """Return the number, beginning and end of the billing period that holds an instant, the anchor's being 0."""
     if at < anchor:
         raise InvalidTime(
             f"The instant {at.isoformat()} is before the first period, which begins {anchor.isoformat()}."
         )
-    n = period_number(anchor, interval, at, zone_name)
-    return Window(boundary(anchor, interval, n, zone_name), boundary(anchor, interval, n + 1, zone_name), zone_name)
-
-
-def period_number(anchor: datetime, interval: Interval, at: datetime, zone_name: str) -> int:
-    """Return n where the n-th period of an anchor holds an instant, counting from 0."""
-    clock = zone(zone_name)
-    begin, local = anchor.astimezone(clock), at.astimezone(clock)
-    if interval.unit in _DAYS:
-        elapsed = (local.date() - begin.date()).days // _DAYS[interval.unit]
-    else:
-        elapsed = ((local.year - begin.year) * 12 + local.month - begin.month) // _MONTHS[interval.unit]
-    # the estimate can be one too high (earlier that day or month) or too low (a clock set back over midnight)
-    n = elapsed // interval.count + 1
-    while n > 0 and boundary(anchor, interval, n, zone_name) > at:
+    clock, unit, count = zone(zone_name), interval.unit, interval.count
+    wall = _wall(anchor, clock)
+    # right or one too high, where the anchor's day of the month or time of day is yet to come
+    n = _units_between(wall, _wall(at, clock), unit) // count
+    since = _boundary(anchor, wall, (unit, n * count), clock)
+    while since > at:
         n -= 1
-    return n
+        since = _boundary(anchor, wall, (unit, n * count), clock)
+    until = _boundary(anchor, wall, (unit, (n + 1) * count), clock)
+    # one too low, where the clock was set back over the boundary
+    while until <= at:
+        n, since = n + 1, until
+        until = _boundary(anchor, wall, (unit, (n + 1) * count), clock)
+    return n, since, until
 
 
-_DAYS = {"day": 1, "week": 7}
-_MONTHS = {"month": 1, "year": 12}
+def _boundary(anchor: datetime, wall: datetime, later: tuple[Unit, int], clock: ZoneInfo) -> datetime:
+    # an anchor in the second pass of a repeated hour stays itself
+    return _first_instant(_later(wall, *later), clock) if later[1] else anchor
+
+
+def _units_between(begin: datetime, end: datetime, unit: Unit) -> int:
+    if unit in _DAYS:
+        return (end - begin).days // _DAYS[unit]
+    return ((end.year - begin.year) * 12 + end.month - begin.month) // _MONTHS[unit]
 
 
 def _later(wall: datetime, unit: Unit, count: int) -> datetime:
-    """Return a naive local time some units later, on the last day of a month that has not its day."""
+    """Return a local time some units later, on the last day of a month that has not its day."""
     try:
         if unit in _DAYS:
             return wall + timedelta(days=count * _DAYS[unit])
-        months = wall.year * 12 + wall.month - 1 + count * _MONTHS[unit]
-        year, month = divmod(months, 12)
-        return wall.replace(year=year, month=month + 1, day=min(wall.day, _days_in(year, month + 1)))
+        year, month = divmod(wall.year * 12 + wall.month - 1 + count * _MONTHS[unit], 12)
+        day = wall.day
+        return wall.replace(year, month + 1, day if day < 29 else min(day, _days_in(year, month + 1)))
     except (OverflowError, ValueError):
-        raise InvalidTime(f"{count} {unit}s after {wall.isoformat()} is after the year {LAST_YEAR}.") from None
+        raise InvalidTime(f"{count} {unit}s after {wall:%Y-%m-%d} is after the year {LAST_YEAR}.") from None
 
 
 def _days_in(year: int, month: int) -> int:
     if month == 2:
         return 29 if year % 4 == 0 and (year % 100 != 0 or year % 400 == 0) else 28
     return 30 if month in (4, 6, 9, 11) else 31
+
+
+_LABELS = {"day": "%Y-%m-%d", "week": "%G-W%V", "month": "%Y-%m", "year": "%Y"}
+_DAYS = {"day": 1, "week": 7}
+_MONTHS = {"month": 1, "year": 12}
+_NOTHING = timedelta()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from typing import TYPE_CHECKING
 
 from meter.errors import InvalidPlan, InvalidTime
-from meter.period import Interval, boundary, period_number, show, utc, zone
+from meter.period import Interval, nth_period, show, utc, zone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -101,9 +102,7 @@ class Subscription:
             at = self.until
         if at <= self.since:
             return 0
-        n = period_number(self.since, self.interval, at, self.zone)
-        begins = boundary(self.since, self.interval, n, self.zone)
-        ends = boundary(self.since, self.interval, n + 1, self.zone)
+        n, begins, ends = nth_period(self.since, self.interval, at, self.zone)
         running = _half_even(self.price_nanos * ((at - begins) // _US), (ends - begins) // _US)
         return n * self.price_nanos + running
 
@@ -159,17 +158,22 @@ def _half_even(numerator: int, denominator: int) -> int:
 
 
 def _check_name(name: str) -> None:
-    if not name.strip() or len(name) > MAX_NAME or not name.isprintable():
-        raise InvalidPlan(f"The plan's name is {name!r}; give 1 to {MAX_NAME} printable characters, like plus.")
+    if not name.strip() or len(name) > MAX_NAME or _bytes_of(name) is None or _CONTROL.search(name):
+        raise InvalidPlan(
+            f"The plan's name is {name[:50]!r}; give 1 to {MAX_NAME} characters of plain text, like plus."
+        )
 
 
 def _check_user(user: str) -> None:
+    if not user.strip() or not (_bytes_of(user) or MAX_USER + 1) <= MAX_USER:
+        raise InvalidPlan(f"The user's id is {user[:50]!r}; give text of 1 to {MAX_USER:,} bytes in UTF-8, like alice.")
+
+
+def _bytes_of(text: str) -> int | None:
     try:
-        size = len(user.encode())
+        return len(text.encode())
     except UnicodeEncodeError:
-        raise InvalidPlan(f"The user {user!r} is no valid text; give an id like alice.") from None
-    if not user.strip() or size > MAX_USER:
-        raise InvalidPlan(f"The user's id {user[:50]!r} has {size:,} bytes; give 1 to {MAX_USER:,} that are not blank.")
+        return None
 
 
 def _check_terms(what: str, price_nanos: int, currency: str) -> None:
@@ -179,6 +183,7 @@ def _check_terms(what: str, price_nanos: int, currency: str) -> None:
         raise InvalidPlan(f'The currency of the {what} is "{currency}"; give an ISO code in capitals, like USD.')
 
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _US = timedelta(microseconds=1)
 _NANO = Decimal("1e-9")
 _EXACT = Context(prec=40, traps=[Inexact])
