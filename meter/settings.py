@@ -1,0 +1,270 @@
+"""Settings: where the ledger is and how calls are metered; the only reader of the environment and of meter.toml.
+
+The first that says so wins: a flag, the environment, a `meter.toml` in the working folder (presentation only), the
+`meter.toml` that METER_CONFIG names or that stands in the user's config folder, the default.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from meter.errors import SettingsError, suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FILE = "meter.toml"
+
+
+class Setting(NamedTuple):
+    """One setting: how it is given and what it may be."""
+
+    variable: str
+    """Its name in the environment; in meter.toml it has the field's."""
+    example: str
+    choices: tuple[str, ...] = ()
+    """The values it may have; none where it is free."""
+    presentation: bool = False
+    """Whether a meter.toml in the working folder may set it."""
+
+
+SETTINGS: Mapping[str, Setting] = {
+    "ledger": Setting("METER_LEDGER", "~/ledger.db"),
+    "user": Setting("METER_USER", "alice"),
+    "environment": Setting("METER_ENV", "production"),
+    "model": Setting("METER_MODEL", "gpt-6-luna"),
+    "zone": Setting("METER_TZ", "Asia/Shanghai", presentation=True),
+    "currency": Setting("METER_CURRENCY", "USD", presentation=True),
+    "lang": Setting("METER_LANG", "en", ("en", "zh"), presentation=True),
+    "count": Setting("METER_COUNT", "always", ("always", "missing", "never")),
+    "holds": Setting("METER_HOLDS", "always", ("always", "needed")),
+    "durability": Setting("METER_DURABILITY", "process", ("process", "power")),
+    "on_unavailable": Setting("METER_ON_UNAVAILABLE", "allow", ("allow", "fail")),
+    "spill": Setting("METER_SPILL", "file", ("file", "stderr")),
+}
+"""Every setting by its name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What is set, and by whom."""
+
+    ledger: str
+    """An absolute path, or a database's URL as it was given."""
+    user: str | None = None
+    """Who pays for calls that name nobody."""
+    environment: str = "default"
+    """Keeps production apart from tests in one ledger."""
+    model: str | None = None
+    """The model of `meter chat`; None for the first vendor whose key is in the environment."""
+    zone: str | None = None
+    """IANA name; None for the ledger's own, which for a new ledger is the system's."""
+    currency: str = "USD"
+    """ISO code that reports convert into."""
+    lang: str = "en"
+    """Language of reports: `en` or `zh`."""
+    count: str = "always"
+    """Whose tokens are counted by us too: `always`, `missing` (where the provider says none), `never`."""
+    holds: str = "always"
+    """Which calls are written before they are sent: `always`, `needed` (streams and blocking budgets)."""
+    durability: str = "process"
+    """What a written row survives: `process` (a kill), `power` (a power cut; slower)."""
+    on_unavailable: str = "allow"
+    """What happens to a call whose ledger cannot be written: `allow` (the row goes to the spill), `fail`."""
+    spill: str = "file"
+    """Where such rows go: `file` (beside the ledger), `stderr` (one JSON line each)."""
+    system_zone: str = ""
+    """The value of TZ, for period.local_zone; empty where it is not set."""
+    origins: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    """Field to who set it: `flag`, `environment`, the path of a file, `default`."""
+
+    def override(self, **values: object) -> Settings:
+        """Return these settings with others laid over them, checked and marked `flag`; None leaves a setting alone.
+
+        Raises SettingsError for an unknown setting or a value that cannot be used.
+        """
+        laid = dict(self.origins)
+        checked = {}
+        for name, value in values.items():
+            _check_name(name, f'"{name}"')
+            if value is not None:
+                checked[name] = _check(name, value, f"The setting {name}", _working_folder(None))
+                laid[name] = "flag"
+        return replace(self, **checked, origins=MappingProxyType(laid))
+
+
+def load(environ: Mapping[str, str] | None = None, folder: str | Path | None = None) -> Settings:
+    """Return what environment and files set; raise SettingsError for what cannot be used.
+
+    `folder` is the working folder; without it the process's own.
+    """
+    environ = os.environ if environ is None else environ
+    here = _working_folder(folder)
+    values: dict[str, str] = {}
+    origins = dict.fromkeys(SETTINGS, "default")
+    config, named = _config_file(environ, here)
+    if config:
+        _take(values, origins, config, must_exist=named)
+    if config is None or not _is_same(here / FILE, config):
+        _take(values, origins, here / FILE, presentation_only=True)
+    for name, setting in SETTINGS.items():
+        if given := environ.get(setting.variable):
+            values[name] = _check(name, given, setting.variable, here)
+            origins[name] = "environment"
+    if "ledger" not in values:
+        data = _user_folder("data", environ)
+        if data is None:
+            raise SettingsError("No home folder is known to keep the ledger in; set METER_LEDGER to a path.")
+        values["ledger"] = str(data / "ledger.db")
+    return Settings(**values, system_zone=environ.get("TZ", ""), origins=MappingProxyType(origins))
+
+
+def vendor_keys(environ: Mapping[str, str] | None = None) -> list[tuple[str, str]]:
+    """Return each vendor whose key is in the environment with a small model of it to chat with; never the key."""
+    environ = os.environ if environ is None else environ
+    return [(vendor, model) for variable, vendor, model in _VENDORS if environ.get(variable, "").strip()]
+
+
+_VENDORS = (
+    ("OPENAI_API_KEY", "openai", "openai/gpt-6-luna"),
+    ("ANTHROPIC_API_KEY", "anthropic", "anthropic/claude-haiku-5-5"),
+    ("GEMINI_API_KEY", "google", "gemini/gemini-3.8-flash"),
+    ("MISTRAL_API_KEY", "mistral", "mistral/mistral-small-latest"),
+    ("DEEPSEEK_API_KEY", "deepseek", "deepseek/deepseek-v4-flash"),
+    ("XAI_API_KEY", "xai", "xai/grok-4.3"),
+    ("GROQ_API_KEY", "groq", "groq/openai/gpt-oss-20b"),
+)
+"""Variable, vendor and model as litellm names it, in the order in which they are tried.
+
+Baidu is not among them: litellm has no name for Qianfan, it needs an api_base and its key given with the call.
+"""
+
+
+def _take(
+    values: dict[str, str],
+    origins: dict[str, str],
+    path: Path,
+    *,
+    must_exist: bool = False,
+    presentation_only: bool = False,
+) -> None:
+    """Lay the settings of a file over those found so far."""
+    for name, value in _read(path, must_exist=must_exist).items():
+        _check_name(name, f'{path}: "{name}"')
+        if presentation_only and not SETTINGS[name].presentation:
+            may = ", ".join(known for known, setting in SETTINGS.items() if setting.presentation)
+            raise SettingsError(
+                f'{path}: "{name}" may not be set by the working folder, only {may}. '
+                f"Set {SETTINGS[name].variable} or write it into the file that METER_CONFIG names."
+            )
+        values[name] = _check(name, value, f"{path}: {name}", path.parent)
+        origins[name] = str(path)
+
+
+def _read(path: Path, *, must_exist: bool) -> dict[str, object]:
+    try:
+        data = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        if must_exist:
+            raise SettingsError(f"METER_CONFIG names {path}, which does not exist; write it or unset it.") from None
+        return {}
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}; make it a readable file or remove it.") from None
+    import tomllib  # 3 ms, and mostly there is no file
+
+    try:
+        # Windows editors begin a file with a byte order mark
+        return tomllib.loads(data.decode("utf-8-sig"))
+    except ValueError as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}.") from None
+
+
+def _check_name(name: str, what: str) -> None:
+    if name not in SETTINGS:
+        raise SettingsError(f"{what} is no setting.{suggest(name, SETTINGS)} Settings are {', '.join(SETTINGS)}.")
+
+
+def _check(name: str, value: object, what: str, folder: Path) -> str:
+    """Return a setting's value as it is used; raise SettingsError that says where a wrong one stands."""
+    setting = SETTINGS[name]
+    if isinstance(value, Path):
+        value = str(value)
+    if not isinstance(value, str):
+        raise SettingsError(f'{what} is {value!r}, which is no text; give one like "{setting.example}".')
+    if not value.strip() or _CONTROL.search(value):
+        raise SettingsError(f'{what} is {value!r}; give plain text like "{setting.example}".')
+    if setting.choices and value not in setting.choices:
+        near = suggest(value.lower(), setting.choices)
+        raise SettingsError(f'{what} is "{value}".{near} Give one of {", ".join(setting.choices)}.')
+    if name == "currency" and not _CURRENCY.fullmatch(value):
+        raise SettingsError(f'{what} is "{value}"; give an ISO code in capitals, like {setting.example}.')
+    if name == "zone":
+        _check_zone(value, what)
+    return str(_path(value, what, folder)) if name == "ledger" and "://" not in value else value
+
+
+def _check_zone(value: str, what: str) -> None:
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        near = suggest(value, sorted(available_timezones()))
+        raise SettingsError(f'{what} is "{value}", no time zone.{near} Give an IANA name like Asia/Shanghai.') from None
+
+
+def _working_folder(folder: str | Path | None) -> Path:
+    try:
+        return Path(folder or "").absolute()
+    except FileNotFoundError:
+        # the folder the process stands in was removed
+        return Path()
+
+
+def _config_file(environ: Mapping[str, str], here: Path) -> tuple[Path | None, bool]:
+    """Return the file that METER_CONFIG names or that the user's config folder may hold, and whether it was named."""
+    if name := environ.get("METER_CONFIG"):
+        return _path(name, "METER_CONFIG", here), True
+    folder = _user_folder("config", environ)
+    return folder and folder / FILE, False
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
+
+
+def _path(value: str, what: str, folder: Path) -> Path:
+    try:
+        return folder / Path(value).expanduser()
+    except RuntimeError:
+        raise SettingsError(f'{what} is "{value}", whose home folder is not known; give an absolute path.') from None
+
+
+def _user_folder(kind: Literal["config", "data"], environ: Mapping[str, str]) -> Path | None:
+    """Return the folder that platformdirs has for meter's configuration or data; None where no home is known."""
+    if sys.platform == "linux":
+        # its rule there, without its import, which would take longer than all the rest
+        variable, usual = _XDG[kind]
+        for base, rest in ((environ.get(variable, ""), ""), (environ.get("HOME", ""), usual)):
+            if base.startswith("/"):
+                return Path(base, rest, "meter")
+    import platformdirs
+
+    try:
+        return Path(getattr(platformdirs, f"user_{kind}_dir")("meter", appauthor=False))
+    except RuntimeError:
+        return None
+
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_CURRENCY = re.compile(r"[A-Z]{3}")
+_XDG = {"config": ("XDG_CONFIG_HOME", ".config"), "data": ("XDG_DATA_HOME", ".local/share")}
