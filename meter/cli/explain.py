@@ -1,0 +1,197 @@
+"""`meter explain`: one call's charge, line by line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from meter.cli.options import ledger_option, put, reading, settings_for, tz_option
+from meter.errors import UnknownName
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from meter.charge import Charge
+    from meter.entry import Entry
+
+
+@click.command(epilog="Example: meter explain last")
+@click.argument("id_", metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@tz_option
+@ledger_option
+def explain(id_: str, as_json: bool, tz: str | None, ledger: str | None) -> None:
+    """Show each line of a call's charge: quantity, rate, amount, and where the rate is from.
+
+    ID is a call's id, its last 8 digits or more, a provider's response id, or `last`.
+    """
+    from meter.reports.render import json_list
+
+    settings = settings_for(ledger, zone=tz)
+    with reading(settings) as opened:
+        entries = opened.find(id_)
+        zone = settings.zone or opened.zone
+    if not entries:
+        raise UnknownName(f'No call is known as "{id_}"; give its id, the last 8 digits of it, or last.')
+    if as_json:
+        put([*json_list(_record(each) for each in entries), "\n"])
+        return
+    for place, each in enumerate(entries):
+        put(["\n"] if place else [])
+        put(_screen(each, zone))
+
+
+def recomputed(entry: Entry) -> Charge | None:
+    """Return the charge that the entry's usage and price give now; None where it was not charged by usage."""
+    from meter.charge import price_call
+
+    if entry.usage is None or entry.outcome not in {"ok", "cancelled"} or entry.kind not in {"call", "reversal"}:
+        return None
+    return price_call(entry.usage, entry.price)
+
+
+def _screen(entry: Entry, zone_name: str) -> Iterator[str]:
+    from meter.reports.render import Column, table, visible
+
+    for name, text in _facts(entry, zone_name):
+        yield f"{name:<10}{visible(text)}\n"
+    lines = _lines(entry)
+    if lines:
+        columns = [
+            Column("item"),
+            Column("quantity", kind="quantity"),
+            Column("rate", kind="rate"),
+            Column("per"),
+            Column("amount", kind="exact"),
+        ]
+        total = {"item": "total", "amount": _amount(entry.nanos), "per": entry.currency}
+        yield "\n" + table(columns, lines, [total]) + "\n"
+    yield "".join(f"{line}\n" for line in _remarks(entry))
+
+
+def _facts(entry: Entry, zone_name: str) -> Iterator[tuple[str, str]]:
+    """Yield what identifies a call and what its charge rests on."""
+    from meter.period import show
+    from meter.reports.ask import UNATTRIBUTED
+
+    yield "Call", str(entry.id)
+    if entry.corrects:
+        yield "", f"takes back {entry.corrects}: it counts negative in every sum"
+    times = [(entry.latency_ms, "to the last token"), (entry.first_token_ms, "to the first")]
+    took = [f"{ms:,} ms {what}" for ms, what in times if ms is not None]
+    yield "At", ", ".join([f"{show(entry.at.replace(microsecond=0), zone_name)} {zone_name}", *took])
+    who = [entry.user or UNATTRIBUTED]
+    who += [f"{name} {value}" for name in ("team", "session", "purpose") if (value := getattr(entry, name))]
+    who += [f"claimed to be {entry.claimed_user}"] if entry.claimed_user else []
+    yield "User", ", ".join([*who, f"environment {entry.environment}"])
+    same = entry.model_asked in {entry.model, f"{entry.provider}/{entry.model}"}
+    asked = "" if same else f", asked for as {entry.model_asked}"
+    yield "Model", f"{entry.model} at {entry.provider or 'an unknown provider'}{asked}"
+    error = f" ({entry.error})" if entry.error else ""
+    attempts = f", {entry.attempts} attempts" if entry.attempts != 1 else ""
+    flags = f", {', '.join(entry.flags)}" if entry.flags else ""
+    yield "Outcome", f"{entry.outcome}{error}{attempts}{flags}"
+    yield "Tokens", _tokens(entry)
+    yield "Price", _price(entry)
+
+
+def _tokens(entry: Entry) -> str:
+    usage = entry.usage
+    if usage is None:
+        said = "usage unknown"
+    else:
+        by = {"provider": "said by the provider", "counted": "counted by us", "mixed": "in part counted by us"}
+        said = f"{usage.input_tokens:,} in, {usage.output_tokens:,} out, {by[usage.source]}"
+    ours = [(entry.counted_input_tokens, "in"), (entry.counted_output_tokens, "out")]
+    counted = ", ".join(f"{count:,} {way}" for count, way in ours if count is not None)
+    return f"{said}; our own count: {counted}" if counted else said
+
+
+def _price(entry: Entry) -> str:
+    price = entry.price
+    if price is None:
+        name = f"{entry.model} --provider {entry.provider}" if entry.provider else entry.model
+        return f"none was known; set one for calls to come: `meter price set {name} --input 1.25 --output 10`"
+    since = f" from {price.valid_from:%Y-%m-%d}" if price.valid_from else ""
+    until = f" until {price.valid_to:%Y-%m-%d}" if price.valid_to else ""
+    note = f" ({price.note})" if price.note else ""
+    return f"{price.model} by {price.source}{since}{until}, {price.currency}{note}"
+
+
+def _lines(entry: Entry) -> list[dict[str, Any]]:
+    """Return each line of the charge; what is kept is usage and price, the lines follow from them."""
+    from meter.charge import price_call
+    from meter.reports.money import per
+
+    if entry.usage is None:
+        return []
+    records = []
+    for line in price_call(entry.usage, entry.price).lines:
+        rate, unit = (None, None) if line.rate is None else per(line.item, line.rate)
+        records.append(
+            {
+                "item": line.item,
+                "quantity": line.quantity,
+                "rate": rate,
+                "per": unit,
+                "amount": _amount(line.nanos),
+                "nanos": line.nanos,
+            }
+        )
+    return records
+
+
+def _remarks(entry: Entry) -> Iterator[str]:
+    if entry.nanos is None and (entry.low_nanos is not None or entry.high_nanos is not None):
+        low, high = _bound(entry.low_nanos), _bound(entry.high_nanos)
+        yield f"What it cost is not known: at least {low}, at most {high} {entry.currency or ''}."
+    elif entry.nanos is None:
+        yield "What it cost is not known."
+    elif entry.status == "stated":
+        yield "No price was known; the amount is what the provider said."
+    elif entry.status == "partial":
+        yield "A line without a rate is not in the total."
+    elif entry.outcome in {"refused", "replayed"}:
+        yield "Nothing was consumed, so nothing was charged."
+    charge = recomputed(entry)
+    if charge is not None and charge.nanos != entry.nanos:
+        yield f"Recomputed from usage and price it is {_bound(charge.nanos)}, not the amount that was kept."
+    elif charge is not None and charge.nanos is not None:
+        yield "Recomputed from usage and price: the same to the nano-unit."
+
+
+def _record(entry: Entry) -> dict[str, Any]:
+    """Return all that is known of a call."""
+    from dataclasses import fields
+
+    charge = recomputed(entry)
+    plain = {
+        field.name: getattr(entry, field.name) for field in fields(entry) if field.name not in {"usage", "price", "id"}
+    }
+    return {
+        "id": str(entry.id),
+        **{name: str(value) if name == "corrects" and value else value for name, value in plain.items()},
+        "cost": _amount(entry.nanos),
+        "usage": entry.usage and {field.name: getattr(entry.usage, field.name) for field in fields(entry.usage)},
+        "lines": _lines(entry),
+        "price": entry.price
+        and {
+            name: getattr(entry.price, name)
+            for name in ("model", "provider", "currency", "source", "note", "valid_from", "valid_to")
+        },
+        "recomputed_nanos": charge and charge.nanos,
+        "recomputed_equal": None if charge is None else charge.nanos == entry.nanos,
+    }
+
+
+def _amount(nanos: int | None) -> Any:
+    from meter.reports.money import amount
+
+    return None if nanos is None else amount(nanos)
+
+
+def _bound(nanos: int | None) -> str:
+    from meter.reports.money import shown_rate
+
+    return "an unknown amount" if nanos is None else shown_rate(_amount(nanos))

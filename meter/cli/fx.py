@@ -1,0 +1,56 @@
+"""`meter fx`: what a currency is worth in another one, from which day on."""
+
+from __future__ import annotations
+
+import click
+
+from meter.cli.options import form_options, ledger_option, put_list, reading, settings_for, writing
+from meter.errors import InvalidTime
+
+
+@click.group(epilog="Example: meter fx set CNY USD 0.1405 --on 2026-11-01")
+def fx() -> None:
+    """Set and list exchange rates."""
+
+
+@fx.command("set", epilog="Example: meter fx set CNY USD 0.1405 --on 2026-11-01")
+@click.argument("base")
+@click.argument("quote")
+@click.argument("rate")
+@click.option("--on", metavar="YYYY-MM-DD", help="The first UTC day it holds on; today without it.")
+@ledger_option
+def set_(base: str, quote: str, rate: str, **where: str | None) -> None:
+    """Say that 1 BASE is RATE QUOTE from a day on."""
+    from datetime import UTC, datetime
+
+    from meter.fx import FxRate
+    from meter.price import rate_of
+    from meter.reports.ask import currency_of
+    from meter.reports.money import shown_rate
+
+    given = where["on"]
+    try:
+        on = datetime.strptime(given, "%Y-%m-%d").date() if given else datetime.now(UTC).date()
+    except ValueError:
+        raise InvalidTime(f'"{given}" is no date; give one like 2026-11-24.') from None
+    code = currency_of(base)
+    new = FxRate(code, currency_of(quote), rate_of(rate, f"One {code} in {quote}"), on)
+    with writing(settings_for(where["ledger"])) as opened:
+        opened.add_fx_rate(new)
+    click.echo(f"1 {new.base} = {shown_rate(new.rate)} {new.quote} from {new.on} on.")
+
+
+@fx.command("list", epilog="Example: meter fx list --csv")
+@ledger_option
+@form_options
+def list_(ledger: str | None) -> None:
+    """List the exchange rates."""
+    from meter.reports.render import Column
+
+    with reading(settings_for(ledger)) as opened:
+        records = [
+            {"base": each.base, "quote": each.quote, "rate": each.rate, "on": each.on, "source": each.source}
+            for each in opened.fx_rates()
+        ]
+    columns = [Column("base"), Column("quote"), Column("rate", kind="rate"), Column("on"), Column("source")]
+    put_list(columns, records, "There is no exchange rate. Set one: `meter fx set CNY USD 0.1405 --on 2026-11-01`.")

@@ -1,0 +1,46 @@
+"""`meter ledger`: the ledger itself."""
+
+from __future__ import annotations
+
+import click
+
+from meter.cli.options import form, form_options, ledger_option, put, reading, settings_for, writing
+
+
+@click.group(epilog="Example: meter ledger info")
+def ledger() -> None:
+    """Look at the ledger and recover it."""
+
+
+@ledger.command(epilog="Example: meter ledger info --json")
+@ledger_option
+@form_options
+def info(ledger: str | None) -> None:
+    """Show where the ledger is, what it holds and what waits beside it."""
+    from meter import spill
+    from meter.reports.render import Column, json_document, write_list
+
+    settings = settings_for(ledger)
+    with reading(settings) as opened:
+        facts = {**opened.info(), "calls_in_flight": len(opened.holds()), "spilled": spill.count(settings.ledger)}
+    if form() == "json":
+        put(json_document(facts))
+        return
+    records = [{"what": name.replace("_", " "), "value": value} for name, value in facts.items()]
+    put(write_list(form(), [Column("what"), Column("value", kind="whole")], records))
+
+
+@ledger.command(epilog="Example: meter ledger recover")
+@ledger_option
+def recover(ledger: str | None) -> None:
+    """Settle the calls of processes that are gone, and take in the rows that could not be written."""
+    from meter import spill
+    from meter.hold import is_gone
+
+    settings = settings_for(ledger)
+    with reading(settings):
+        pass
+    with writing(settings) as opened:
+        abandoned = opened.recover(is_gone)
+        taken = spill.take_in(opened)
+    click.echo(f"{abandoned} calls of processes that are gone are now abandoned; {taken} rows were taken in.")

@@ -1,0 +1,155 @@
+"""Options that commands share, and how they open the ledger and write their output."""
+
+from __future__ import annotations
+
+import re
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from meter.errors import LedgerUnavailable
+from meter.reports.render import visible
+from meter.settings import load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from meter.ledger import Ledger
+    from meter.reports.render import Column
+    from meter.settings import Settings
+
+Command = TypeVar("Command", bound="Callable[..., Any]")
+
+FORMS = {
+    "json": "Write JSON.",
+    "csv": "Write CSV.",
+    "tsv": "Write TSV.",
+    "nl": "Write newline-delimited JSON.",
+    "md": "Write a Markdown table.",
+}
+"""The forms of output beside a table, each with its help."""
+
+_FORM = "meter.form"
+
+
+class NoLedger(LedgerUnavailable):
+    """There is no ledger yet."""
+
+
+def ledger_option(command: Command) -> Command:
+    """Add --ledger."""
+    return click.option(
+        "--ledger", metavar="FILE", help="The ledger, a file ending in .db; else that of the settings."
+    )(command)
+
+
+def tz_option(command: Command) -> Command:
+    """Add --tz."""
+    return click.option("--tz", metavar="ZONE", help="IANA zone whose days count; else the settings', the ledger's.")(
+        command
+    )
+
+
+def window_options(command: Command) -> Command:
+    """Add the options that say which calls a report is about."""
+    for option in (
+        click.option("--env", "environment", metavar="NAME", help="Only calls of this environment."),
+        click.option("--model", metavar="NAME", help="Only calls served by this model."),
+        click.option("--user", metavar="ID", help="Only this user's calls."),
+        tz_option,
+        click.option("--month", metavar="YYYY-MM", help="A calendar month; this one if no window is given."),
+        click.option("--until", metavar="WHEN", help="Up to this date or instant, not including it."),
+        click.option("--since", metavar="WHEN", help="From this date or instant on."),
+    ):
+        command = option(command)
+    return command
+
+
+def form_options(command: Command) -> Command:
+    """Add --json, --csv, --tsv, --nl and --md, of which one may be given."""
+    for name in reversed(FORMS):
+        command = click.option(f"--{name}", is_flag=True, expose_value=False, callback=_take_form, help=FORMS[name])(
+            command
+        )
+    return command
+
+
+def _take_form(ctx: click.Context, option: click.Parameter, wanted: bool) -> None:
+    if not wanted:
+        return
+    taken = ctx.meta.setdefault(_FORM, option.name)
+    if taken != option.name:
+        raise click.UsageError(f"--{taken} and --{option.name} exclude each other; give one.")
+
+
+def form() -> str:
+    """Return the form of output that was asked for."""
+    return str(click.get_current_context().meta.get(_FORM, "table"))
+
+
+def settings_for(ledger: str | None = None, **flags: str | None) -> Settings:
+    """Return the settings with flags laid over them."""
+    return load().override(ledger=ledger, **flags)
+
+
+@contextmanager
+def reading(settings: Settings) -> Iterator[Ledger]:
+    """Open the ledger to read it; say what to do where there is none yet."""
+    from meter.ledger import open_ledger
+
+    if "://" not in settings.ledger and not Path(settings.ledger).exists():
+        raise NoLedger(NO_LEDGER.format(path=settings.ledger))
+    ledger = open_ledger(settings.ledger, read_only=True, create=False)
+    try:
+        yield ledger
+    finally:
+        ledger.close()
+
+
+@contextmanager
+def writing(settings: Settings) -> Iterator[Ledger]:
+    """Open the ledger to write to it, a new one where there is none."""
+    from meter.ledger import open_ledger
+
+    ledger = open_ledger(settings.ledger, zone=settings.zone, durability=settings.durability)
+    try:
+        yield ledger
+    finally:
+        ledger.close()
+
+
+NO_LEDGER = """There is no ledger at {path} yet; it is made by the first call. Try `meter demo`, or in Python:
+
+    import meter
+    response = meter.completion(
+        model="gpt-4o-mini",
+        messages=[{{"role": "user", "content": "Hello"}}],
+        user="alice",
+    )"""
+
+
+_OTHER = re.compile(r"[^\n\t]+")
+
+
+def put(parts: Iterable[str]) -> None:
+    """Write output; a reader that has gone away ends it."""
+    at_terminal = sys.stdout.isatty()
+    for part in parts:
+        # CSV is data and keeps every character, but no terminal is to obey what a user id says
+        click.echo(_OTHER.sub(lambda found: visible(found[0]), part) if at_terminal else part, nl=False)
+
+
+def put_list(columns: Sequence[Column], records: Sequence[dict[str, Any]], absent: str) -> None:
+    """Write records in the form that was asked for; `absent` is said on a screen where there are none."""
+    from meter.reports.render import write_list
+
+    put(write_list(form(), columns, records) if records or form() != "table" else [absent + "\n"])
+
+
+def hint(*lines: str) -> None:
+    """Offer the next commands to somebody at a terminal."""
+    if sys.stdout.isatty() and form() == "table":
+        click.secho("\n" + "\n".join(lines), dim=True)

@@ -1,0 +1,33 @@
+"""`meter report`: what each user cost and paid."""
+
+from __future__ import annotations
+
+import click
+
+from meter.cli.options import form, form_options, hint, ledger_option, put, reading, settings_for, window_options
+
+
+@click.command(epilog="Example: meter report --month 2026-11 --by model --json")
+@click.option("--by", metavar="WHAT", help="user, model, provider, team, purpose, session, day, week or month.")
+@window_options
+@click.option("--currency", metavar="CODE", help="Convert amounts into this currency at the rate of the day.")
+@ledger_option
+@form_options
+def report(ledger: str | None, **wanted: str | None) -> None:
+    """Show what each user cost and paid.
+
+    Without a window it is this month. A fee counts as it accrues; a running window is counted up to now.
+    """
+    from meter.reports.ask import Wanted
+    from meter.reports.page import write
+    from meter.reports.summary import summarize
+
+    settings = settings_for(ledger)
+    with reading(settings) as opened:
+        made = summarize(opened, Wanted(**wanted).ask(opened, settings))
+        subscribed = bool(opened.subscriptions()) if not made.totals[0].fee_nanos else True
+    put(write(made, form()))
+    if not subscribed:
+        hint("A plan to hold it against:  meter plan add plus --price 20 --currency USD --per month")
+    if made.rows:
+        hint("A call line by line:  meter explain last", "By model, day, …:     meter report --by model")

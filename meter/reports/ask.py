@@ -1,0 +1,151 @@
+"""Ask: what a report is asked for, as it was given and as it is meant."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from meter.entry import now
+from meter.errors import InputError, InvalidTime, UnknownName, suggest
+from meter.period import Window, month_of, month_window, parse_instant, split, utc, zone
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Literal
+
+    from meter.ledger import Ledger
+    from meter.settings import Settings
+
+GROUPS = {
+    "user": ("user",),
+    "model": ("model", "provider"),
+    "provider": ("provider",),
+    "team": ("team",),
+    "purpose": ("purpose",),
+    "session": ("session",),
+}
+"""What calls can be grouped by, and the columns that name a group."""
+UNITS = ("day", "week", "month")
+"""Calendar units that calls can be grouped by."""
+BY = (*GROUPS, *UNITS)
+
+UNATTRIBUTED = "(unattributed)"
+"""How calls without a user are named."""
+NONE = "(none)"
+"""How calls without a team, session, … are named."""
+
+_WITH_REVENUE = frozenset({"user", "environment"})
+"""Filters under which a user's cost is still the whole that the fee is held against."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """Which calls a report is about, and how they are put together."""
+
+    by: str = "user"
+    """One of BY."""
+    window: Window
+    currency: str = "USD"
+    """Amounts are converted into this one where a rate is known."""
+    where: Mapping[str, str | None] = field(default_factory=dict, hash=False)
+    """As Query.where."""
+    now: datetime = field(default_factory=now)
+    """UTC; revenue accrues up to here."""
+
+    @property
+    def group(self) -> tuple[str, ...]:
+        """The dimensions of the ledger that name a row; none for calendar units."""
+        return GROUPS.get(self.by, ())
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that name a row."""
+        return GROUPS.get(self.by, (self.by,))
+
+    @property
+    def unit(self) -> Literal["day", "week", "month"] | None:
+        """The calendar unit of a row, if it is one."""
+        return self.by if self.by in UNITS else None  # type: ignore[return-value]  # UNITS has exactly these
+
+    @property
+    def has_revenue(self) -> bool:
+        """Whether fees can be held against the cost: by user or time, of all calls of a user."""
+        return (self.by == "user" or self.unit is not None) and set(self.where) <= _WITH_REVENUE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What somebody wants to see, as it was given on a command line or to meter.report."""
+
+    by: str | None = None
+    since: str | date | None = None
+    """A date (its midnight) or an instant, inclusive."""
+    until: str | date | None = None
+    """A date (its midnight) or an instant, exclusive."""
+    month: str | None = None
+    """Like 2026-11."""
+    tz: str | None = None
+    """IANA name; without it the settings', else the ledger's."""
+    user: str | None = None
+    model: str | None = None
+    environment: str | None = None
+    currency: str | None = None
+
+    def ask(self, ledger: Ledger, settings: Settings) -> Ask:
+        """Return what is meant; raise InputError for what cannot be."""
+        by = self.by or "user"
+        if by not in BY:
+            raise UnknownName(f'Nothing is grouped by "{by}".{suggest(by, BY)} Give one of {", ".join(BY)}.')
+        at = now()
+        zone_name = self.tz or settings.zone or ledger.zone
+        zone(zone_name)
+        return Ask(
+            by=by,
+            window=self._window(zone_name, at),
+            currency=currency_of(self.currency or settings.currency),
+            where=self._where(),
+            now=at,
+        )
+
+    def _where(self) -> dict[str, str | None]:
+        given = {"user": self.user, "model": self.model, "environment": self.environment}
+        where: dict[str, str | None] = {name: value for name, value in given.items() if value is not None}
+        if self.user == UNATTRIBUTED:
+            where["user"] = None
+        return where
+
+    def _window(self, zone_name: str, at: datetime) -> Window:
+        if self.month:
+            if self.since or self.until:
+                raise InvalidTime(f'The month "{self.month}" is a window of its own; give it without since and until.')
+            return month_window(self.month, zone_name)
+        since, until = _instant(self.since, zone_name), _instant(self.until, zone_name)
+        if since is None:
+            since = month_of(until - timedelta(microseconds=1) if until else at, zone_name).since
+        if until is None:
+            # a whole last day, so that the window says which day of it is running
+            if not self.since:
+                return month_of(at, zone_name)
+            until = _next_midnight(max(since, at), zone_name)
+        return Window(since, until, zone_name)
+
+
+def currency_of(code: str) -> str:
+    """Return a currency's code in capitals; raise InputError for what is none."""
+    if not re.fullmatch("[A-Za-z]{3}", code):
+        raise InputError(f'"{code}" is no currency; give an ISO code like USD.')
+    return code.upper()
+
+
+def _instant(given: str | date | None, zone_name: str) -> datetime | None:
+    if given is None:
+        return None
+    if isinstance(given, datetime):
+        return utc(given)
+    return parse_instant(given if isinstance(given, str) else given.isoformat(), zone_name)
+
+
+def _next_midnight(at: datetime, zone_name: str) -> datetime:
+    return split(Window(at, at + timedelta(days=3), zone_name), "day")[0][1].until

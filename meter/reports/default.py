@@ -1,0 +1,72 @@
+"""Default: the reports that open the ledger of the settings themselves, as `meter.report` and `meter.standing`."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from meter.ledger import open_ledger
+from meter.reports import standing as one_user
+from meter.reports.ask import Wanted
+from meter.reports.summary import summarize
+from meter.settings import load
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import date, datetime
+
+    from meter.ledger import Ledger
+    from meter.reports.standing import Standing
+    from meter.reports.summary import Report
+    from meter.settings import Settings
+
+
+def report(
+    *,
+    by: str = "user",
+    since: str | date | None = None,
+    until: str | date | None = None,
+    month: str | None = None,
+    tz: str | None = None,
+    user: str | None = None,
+    model: str | None = None,
+    currency: str | None = None,
+    environment: str | None = None,
+    ledger: Ledger | str | None = None,
+) -> Report:
+    """Return the report that `meter report` shows with the same options; without a window, of this month.
+
+    `ledger` is an open one, a path, or None for the one of the settings.
+    """
+    wanted = Wanted(
+        by=by,
+        since=since,
+        until=until,
+        month=month,
+        tz=tz,
+        user=user,
+        model=model,
+        currency=currency,
+        environment=environment,
+    )
+    with _opened(ledger) as (opened, settings):
+        return summarize(opened, wanted.ask(opened, settings))
+
+
+def standing(user: str, at: datetime | None = None, *, ledger: Ledger | str | None = None) -> Standing:
+    """Return where a user stands in the month that holds an instant; without one, in this month."""
+    with _opened(ledger) as (opened, settings):
+        return one_user.standing(opened, user, at, currency=settings.currency)
+
+
+@contextmanager
+def _opened(ledger: Ledger | str | None) -> Iterator[tuple[Ledger, Settings]]:
+    settings = load()
+    if ledger is not None and not isinstance(ledger, str):
+        yield ledger, settings
+        return
+    opened = open_ledger(settings.override(ledger=ledger).ledger, read_only=True, create=False)
+    try:
+        yield opened, settings
+    finally:
+        opened.close()

@@ -1,0 +1,196 @@
+"""Header: what a report is about and what its figures rest on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from meter import spill
+from meter.ledger.query import Query
+from meter.period import zone
+from meter.reports.ask import UNATTRIBUTED
+from meter.reports.money import amount, shown, shown_percent, shown_rate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import date, datetime
+
+    from meter.fx import FxRate
+    from meter.ledger import Ledger
+    from meter.reports.ask import Ask
+    from meter.reports.row import Row
+    from meter.reports.slices import Slice
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """What a report is about and what its figures rest on."""
+
+    ledger: str
+    """Its path or URL."""
+    ask: Ask
+    totals: tuple[Row, ...]
+    """As Report.totals."""
+    rates: tuple[FxRate, ...]
+    """The exchange rates that were used, by currency and day."""
+    missing: tuple[tuple[str, date], ...]
+    """Currencies that could not be converted, each with the first UTC day that has no rate."""
+    unattributed_calls: int
+    """Calls without a user."""
+    spilled: int
+    """Rows beside the ledger that could not be written into it yet; they are in no figure."""
+
+    @property
+    def days(self) -> tuple[int, int] | None:
+        """The day of the window that is running and how many it has; None where it is over or has not begun."""
+        window = self.ask.window
+        if self.ask.now not in window:
+            return None
+        first, today, last = (
+            at.astimezone(zone(window.zone)).date()
+            for at in (window.since, self.ask.now, window.until - timedelta(microseconds=1))
+        )
+        return (today - first).days + 1, (last - first).days + 1
+
+    def count(self, name: str) -> int:
+        """Return a count over all currencies."""
+        return sum(getattr(row, name) for row in self.totals)
+
+    def record(self) -> dict[str, Any]:
+        """Return the header as JSON has it."""
+        ask, days = self.ask, self.days
+        return {
+            "ledger": self.ledger,
+            "by": ask.by,
+            "filters": dict(ask.where),
+            "environment": ask.where.get("environment"),
+            "window": ask.window.label,
+            "since": _iso(ask.window.since),
+            "until": _iso(ask.window.until),
+            "zone": ask.window.zone,
+            "now": _iso(ask.now),
+            "day": days and days[0],
+            "days": days and days[1],
+            "currency": ask.currency,
+            "rates": [
+                {"base": each.base, "quote": each.quote, "rate": each.rate, "on": each.on.isoformat()}
+                for each in self.rates
+            ],
+            "missing_rates": [
+                {"base": code, "quote": ask.currency, "on": day.isoformat()} for code, day in self.missing
+            ],
+            "evidence": [
+                {
+                    "currency": row.cost_currency,
+                    "provider": amount((row.cost_nanos or 0) - row.counted_nanos),
+                    "counted": amount(row.counted_nanos),
+                    "lost_low": amount(row.low_nanos),
+                    "lost_high": amount(row.high_nanos),
+                }
+                for row in self.totals
+            ],
+            **{f"{name}_calls": self.count(f"{name}_calls") for name in ("lost", "partial", "unpriced")},
+            "unattributed_calls": self.unattributed_calls,
+            "spilled": self.spilled,
+        }
+
+    def lines(self) -> Iterator[tuple[str, str]]:
+        """Yield what stands above the table on a screen, each with its name."""
+        where = {name: value or "(none)" for name, value in self.ask.where.items() if name != "environment"}
+        environment = self.ask.where.get("environment")
+        about = [self.ledger, f"environment {environment}" if environment else "all environments"]
+        yield "Ledger", ", ".join([*about, *(f"{name} {value}" for name, value in where.items())])
+        yield "Window", ", ".join([_month(self.ask), *self._day(), self.ask.window.zone])
+        yield "Money", ", ".join([self.ask.currency, *map(_rate, self.rates)])
+        for code, day in self.missing:
+            remedy = f"`meter fx set {code} {self.ask.currency} RATE --on {day}`"
+            yield "", f"{code} stands apart, no rate on {day}: {remedy}"
+        for place, text in enumerate(self._evidence()):
+            yield "" if place else "Evidence", text
+        if self.spilled:
+            rows = "1 row waits" if self.spilled == 1 else f"{self.spilled:,} rows wait"
+            yield "Spilled", f"{rows} beside the ledger, in no figure here: `meter ledger recover` takes them in"
+
+    def _day(self) -> list[str]:
+        days = self.days
+        if days:
+            return ["day {:,} of {:,}".format(*days)]
+        return [] if self.ask.window.until <= self.ask.now else ["has not begun"]
+
+    def _evidence(self) -> Iterator[str]:
+        for row in self.totals:
+            if row.cost_nanos:
+                counted = amount(row.counted_nanos) / amount(row.cost_nanos)
+                of = f"the {row.cost_currency} cost" if len(self.totals) > 1 else "the cost"
+                yield f"{shown_percent(1 - counted)} of {of} by the provider's usage, {shown_percent(counted)} counted"
+        for row in self.totals:
+            if row.lost_calls:
+                low, high = shown(amount(row.low_nanos)), shown(amount(row.high_nanos))
+                yield f"{_calls(row.lost_calls)} lost, in no sum: {low} to {high} {row.cost_currency}"
+        if unpriced := self.count("unpriced_calls"):
+            yield f"{_calls(unpriced)} unpriced, in no sum: `meter price set` sets a rate for calls to come"
+        if partial := self.count("partial_calls"):
+            yield f"{_calls(partial)} with a part that has no rate, in no sum"
+        if self.unattributed_calls:
+            yield f"{_calls(self.unattributed_calls)} without a user"
+        if not self.count("calls"):
+            yield "no calls"
+
+
+def header_of(
+    ledger: Ledger, ask: Ask, slices: Sequence[Slice], rows: Sequence[Row], totals: tuple[Row, ...]
+) -> Header:
+    """Return the header of a report."""
+    rates = ledger.fx_rates()
+    apart = {code for row in totals for code in (row.cost_currency, row.revenue_currency)}
+    used: dict[FxRate, None] = {}
+    missing: dict[str, date] = {}
+    for piece in slices:
+        for code, value in piece.rates.items():
+            if value is not None:
+                used[_newest(rates, code, ask.currency, piece.since.date())] = None
+            elif code in apart:
+                missing.setdefault(code, piece.since.date())
+    return Header(
+        ledger=ledger.url,
+        ask=ask,
+        totals=totals,
+        rates=tuple(used),
+        missing=tuple(missing.items()),
+        unattributed_calls=_unattributed(ledger, ask, rows),
+        spilled=spill.count(ledger.url),
+    )
+
+
+def _newest(rates: Sequence[FxRate], base: str, quote: str, day: date) -> FxRate:
+    """Return the rate that FxTable.find goes by: the newest direct one, else the newest inverse one."""
+    known = [each for each in reversed(rates) if each.on <= day and {each.base, each.quote} == {base, quote}]
+    return max([each for each in known if each.base == base] or known, key=lambda each: each.on)
+
+
+def _unattributed(ledger: Ledger, ask: Ask, rows: Sequence[Row]) -> int:
+    if "user" in ask.where:
+        return 0 if ask.where["user"] is not None else sum(row.calls for row in rows)
+    if ask.by == "user":
+        return sum(row.calls for row in rows if row.labels[0] == UNATTRIBUTED)
+    query = Query(since=ask.window.since, until=ask.window.until, where={**ask.where, "user": None})
+    return sum(calls.calls for calls in ledger.summarize(query))
+
+
+def _iso(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")
+
+
+def _month(ask: Ask) -> str:
+    window = ask.window
+    label = window.label
+    return f"{window.since.astimezone(zone(window.zone)):%B %Y}" if len(label) == 7 and "W" not in label else label
+
+
+def _rate(rate: FxRate) -> str:
+    return f"1 {rate.base} = {shown_rate(rate.rate)} {rate.quote} ({rate.on})"
+
+
+def _calls(number: int) -> str:
+    return "1 call" if number == 1 else f"{number:,} calls"

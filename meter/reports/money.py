@@ -1,0 +1,91 @@
+"""Money: amounts as they are computed with, written and shown."""
+
+from __future__ import annotations
+
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from fractions import Fraction
+
+from meter.charge import NANO
+from meter.price import TOKEN_ITEMS
+
+Nanos = int | Fraction
+"""Nano-units (1e-9) of a currency: whole as they were charged, a fraction once converted."""
+
+DECIMALS = 12
+"""Decimals kept of a number that does not end."""
+SIGNIFICANT = 3
+"""Digits shown at least of an amount below one."""
+
+_EXACT = Context(prec=400, rounding=ROUND_HALF_EVEN)
+
+
+def amount(nanos: Nanos) -> Decimal:
+    """Return nano-units in units of the currency: all digits, or DECIMALS of them where they do not end."""
+    if isinstance(nanos, int):
+        return _plain(Decimal(nanos).scaleb(-9, _EXACT))
+    return decimal_of(nanos / NANO)
+
+
+def decimal_of(number: Fraction) -> Decimal:
+    """Return a fraction with all its digits, else rounded half-even to DECIMALS, or finer where that were 0."""
+    places = _places(number.denominator)
+    if places is None:
+        places = max(DECIMALS, _first_digit(number) + SIGNIFICANT - 1)
+    return _plain(Decimal(round(number * 10**places)).scaleb(-places, _EXACT))
+
+
+def whole_nanos(nanos: Nanos) -> int:
+    """Return nano-units as a whole number, rounded half-even where a conversion left a fraction."""
+    return nanos if isinstance(nanos, int) else round(nanos)
+
+
+def shown(value: Decimal) -> str:
+    """Return an amount for people: two decimals at least, three significant digits below one, never 0 for a cost."""
+    places = 2
+    if value and abs(value) < 1:
+        places = max(places, SIGNIFICANT - 1 - value.adjusted())
+    text = f"{value.quantize(Decimal(1).scaleb(-places), context=_EXACT):,f}"
+    whole, _, decimals = text.partition(".")
+    # 0.500 says no more than 0.50
+    return f"{whole}.{decimals[:2]}{decimals[2:].rstrip('0')}"
+
+
+def shown_percent(ratio: Decimal) -> str:
+    """Return a ratio in per cent with one decimal, or with enough of them that a small one is not 0."""
+    percent = ratio * 100
+    places = 1 if not percent or abs(percent) >= Decimal("0.1") else -percent.adjusted()
+    return f"{percent.quantize(Decimal(1).scaleb(-places), context=_EXACT):,f} %"
+
+
+def shown_rate(rate: Decimal) -> str:
+    """Return a rate with every digit it has, two decimals at least."""
+    whole, _, decimals = f"{_plain(rate):,f}".partition(".")
+    return f"{whole}.{decimals:0<2}"
+
+
+def per(item: str, rate: Decimal) -> tuple[Decimal, str]:
+    """Return a rate per single item as people are shown it, and what it is per: a million tokens, or one."""
+    if item in TOKEN_ITEMS:
+        return _plain(rate.scaleb(6, _EXACT)), "1M tokens"
+    return _plain(rate), {"machine_second": "second"}.get(item, item.replace("_", " "))
+
+
+def _plain(value: Decimal) -> Decimal:
+    """Return a number without trailing zeros and without a sign on zero."""
+    return value.normalize(_EXACT) + 0 if not value else value.normalize(_EXACT)
+
+
+def _places(denominator: int) -> int | None:
+    """Return how many decimals a fraction has, or None where they do not end."""
+    twos = (denominator & -denominator).bit_length() - 1
+    rest, fives = denominator >> twos, 0
+    while rest % 5 == 0:
+        rest, fives = rest // 5, fives + 1
+    return max(twos, fives) if rest == 1 else None
+
+
+def _first_digit(number: Fraction) -> int:
+    """Return the decimal place of the first digit that is not 0, at most one too high."""
+    if not number:
+        return 0
+    return max(0, len(str(number.denominator)) - len(str(abs(number.numerator))) + 1)

@@ -1,0 +1,123 @@
+"""Page: a report as it is written out in each form."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from meter.reports.ask import UNATTRIBUTED
+from meter.reports.money import shown, shown_percent
+from meter.reports.render import Column, csv_lines, json_document, json_text, markdown, md_text, table, visible
+from meter.reports.row import Row, sum_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from decimal import Decimal
+
+    from meter.reports.summary import Report
+
+LISTED = 20
+"""Users listed on a screen; the rest is one row there."""
+
+MONEY = ("cost", "fee", "revenue", "gross_profit")
+
+
+def write(report: Report, form: str = "table") -> Iterator[str]:
+    """Yield a report in one of render.FORMS."""
+    if form == "json":
+        yield from json_document(report.record())
+    elif form == "nl":
+        for row in report.rows:
+            yield json_text(row.record(report.columns)) + "\n"
+    elif form in {"csv", "tsv"}:
+        keys = tuple(Row(labels=report.columns, cost_currency="").record(report.columns))
+        records = (row.record(report.columns) for row in report.rows)
+        yield from csv_lines(keys, records, "," if form == "csv" else "\t")
+    elif form == "md":
+        yield from _markdown(report)
+    else:
+        yield from _screen(report)
+
+
+def _screen(report: Report) -> Iterator[str]:
+    for name, text in report.header.lines():
+        yield f"{name:<10}{visible(text)}\n"
+    if not report.rows:
+        yield "\nNo calls in this window, and no subscription in force.\n"
+        return
+    rows, rest = _listed(report)
+    yield "\n" + table(_columns(report), *_records(report, rows)) + "\n"
+    if rest:
+        yield f"The {LISTED} users with the least gross profit are listed; --json or --csv lists all.\n"
+    if not all(row.complete for row in report.totals):
+        yield "≥ and ≤ stand where the cost of some calls is not known.\n"
+
+
+def _markdown(report: Report) -> Iterator[str]:
+    lines = [f"{md_text(name)}: {md_text(text)}" if name else md_text(text) for name, text in report.header.lines()]
+    yield "  \n".join(lines) + "\n\n"
+    for line in markdown(_columns(report), *_records(report, report.rows)):
+        yield line + "\n"
+
+
+def _listed(report: Report) -> tuple[list[Row], bool]:
+    """Return the rows for a screen, those of most users summed where there are many, and whether they were."""
+    users = [row for row in report.rows if row.labels[0] != UNATTRIBUTED]
+    if report.columns != ("user",) or len(users) <= LISTED:
+        return list(report.rows), False
+    hidden = users[LISTED:]
+    label = f"and {len({row.labels for row in hidden}):,} more"
+    unattributed = [row for row in report.rows if row.labels[0] == UNATTRIBUTED]
+    return [*users[:LISTED], *sum_rows(hidden, report.header.ask.currency, label), *unattributed], True
+
+
+def _columns(report: Report) -> list[Column]:
+    currency = _only_currency(report)
+    unit = f"\n{currency}" if currency else ""
+    columns = [Column(name) for name in report.columns]
+    if report.columns == ("user",):
+        columns.append(Column("plan"))
+    columns.append(Column("calls", kind="count"))
+    columns += [Column(name, kind="count") for name in ("refused", "replayed") if report.header.count(name)]
+    columns += [Column("input_tokens", "input\ntokens", "count"), Column("output_tokens", "output\ntokens", "count")]
+    columns.append(Column("cost", f"cost{unit}", "money"))
+    if report.header.ask.has_revenue:
+        if report.columns == ("user",):
+            columns.append(Column("fee", f"fee{unit}", "money"))
+        columns.append(Column("revenue", f"revenue{unit}", "money"))
+        columns.append(Column("gross_profit", f"gross profit{unit}", "money"))
+        columns.append(Column("margin", kind="percent"))
+    return columns
+
+
+def _only_currency(report: Report) -> str | None:
+    """Return the currency of every amount, or None where there are several."""
+    return report.totals[0].cost_currency if len(report.totals) == 1 else None
+
+
+def _records(report: Report, rows: Sequence[Row]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the records of rows and totals, worded where a number alone would not be true."""
+    each = [_worded(row, report) for row in rows]
+    totals = [_worded(row, report) for row in report.totals]
+    if len(totals) > 1:
+        for row, record in zip(report.totals, totals, strict=True):
+            record[report.columns[0]] = f"total {row.cost_currency}"
+    return each, totals
+
+
+def _worded(row: Row, report: Report) -> dict[str, Any]:
+    record = row.record(report.columns)
+    several = len(report.totals) > 1
+    for name in MONEY:
+        code = row.cost_currency if name in {"cost", "gross_profit"} else row.revenue_currency
+        record[name] = _amount(record[name], f" {code}" if several else "")
+    if row.cost_nanos is None:
+        record["cost"] = "unknown"
+    elif not row.complete:
+        for name, bound in (("cost", "≥"), ("gross_profit", "≤"), ("margin", "≤")):
+            if record[name] is not None:
+                record[name] = f"{bound} {shown_percent(record[name]) if name == 'margin' else record[name]}"
+    return record
+
+
+def _amount(value: Decimal | None, currency: str) -> str | None:
+    return None if value is None else f"{shown(value)}{currency}"

@@ -1,0 +1,198 @@
+"""Row: the calls of one user, model, day, … in one currency, and what was earned there."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from operator import add, attrgetter
+from typing import TYPE_CHECKING, Any
+
+from meter.reports.margin import Earned, margin_of
+from meter.reports.money import amount, decimal_of, whole_nanos
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from decimal import Decimal
+
+    from meter.ledger.query import Sum
+    from meter.reports.money import Nanos
+
+COUNTS = (
+    "calls",
+    "refused",
+    "replayed",
+    "input_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "cache_write_1h_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "lost_calls",
+    "partial_calls",
+    "unpriced_calls",
+)
+"""Columns that count, named as in Sum."""
+MONEY = ("cost_nanos", "counted_nanos", "low_nanos", "high_nanos")
+"""Fields of a row that add up in the currency of its cost."""
+
+_counts_of = attrgetter(*COUNTS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """The calls of one group in one currency, and what was earned there."""
+
+    labels: tuple[str, ...]
+    """What the row is about, in the order of the report's columns."""
+    plan: str | None = None
+    """The last plan in force in the window; None without one, and where rows are no users."""
+    calls: int = 0
+    """Ok, cancelled, lost and abandoned; refused and replayed are apart."""
+    refused: int = 0
+    replayed: int = 0
+    input_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    lost_calls: int = 0
+    """Lost and abandoned calls: what they cost is not known."""
+    partial_calls: int = 0
+    """Calls of which a component has no rate."""
+    unpriced_calls: int = 0
+    cost_currency: str
+    cost_nanos: Nanos | None = 0
+    """Cost that is known; None where no call's is. Lost, partial and unpriced calls come on top."""
+    counted_nanos: Nanos = 0
+    """Of the cost: where we counted the usage, not the provider."""
+    low_nanos: Nanos = 0
+    """The least that lost calls can have cost."""
+    high_nanos: Nanos = 0
+    """The most that lost calls can have cost."""
+    revenue_currency: str | None = None
+    revenue_nanos: Nanos | None = None
+    """Fee accrued in the window up to now; None where no fee can be held against these calls."""
+    fee_nanos: Nanos | None = None
+    """Fee that the whole window accrues, what is still to come of it included; None where rows are no users."""
+    whole: bool = True
+    """False where some of this group's money stands in another currency, so that no profit can be told."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether the cost is that of every call; else it is the least, and the gross profit the most."""
+        return not (self.lost_calls or self.partial_calls or self.unpriced_calls)
+
+    @property
+    def gross_profit_nanos(self) -> Nanos | None:
+        """Revenue less known cost; None where either is unknown or in another currency."""
+        if self.revenue_nanos is None or self.cost_nanos is None or not self.whole:
+            return None
+        return self.revenue_nanos - self.cost_nanos
+
+    def record(self, columns: Sequence[str] = ()) -> dict[str, Any]:
+        """Return the row as JSON and CSV have it: amounts in units with all their digits.
+
+        `cost_nanos` is whole: rounded half-even where the cost was converted.
+        """
+        profit = self.gross_profit_nanos
+        margin = None if profit is None else margin_of(self.revenue_nanos or 0, profit)
+        return {
+            **dict(zip(columns, self.labels, strict=False)),
+            "plan": self.plan,
+            **dict(zip(COUNTS, _counts_of(self), strict=True)),
+            "cost": _amount(self.cost_nanos),
+            "cost_currency": self.cost_currency,
+            "cost_nanos": None if self.cost_nanos is None else whole_nanos(self.cost_nanos),
+            "low": _amount(self.low_nanos),
+            "high": _amount(self.high_nanos),
+            "fee": _amount(self.fee_nanos),
+            "revenue": _amount(self.revenue_nanos),
+            "revenue_currency": self.revenue_currency,
+            "gross_profit": _amount(profit),
+            "margin": None if margin is None else decimal_of(margin),
+        }
+
+
+class Tally:
+    """A running sum of calls in one currency."""
+
+    __slots__ = ("counts", "money")
+
+    def __init__(self) -> None:
+        self.counts: list[int] = [0] * len(COUNTS)
+        self.money: list[Nanos] = [0] * len(MONEY)
+        """In the order of MONEY."""
+
+    def count(self, calls: Sum | Row) -> None:
+        """Add the counts of a sum or row."""
+        self.counts = list(map(add, self.counts, _counts_of(calls)))
+
+    def pay(self, money: Iterable[Nanos]) -> None:
+        """Add amounts in the order of MONEY."""
+        self.money = list(map(add, self.money, money))
+
+    def join(self, other: Tally) -> None:
+        """Add another sum in the same currency, or one without money."""
+        self.counts = list(map(add, self.counts, other.counts))
+        self.pay(other.money)
+
+    def fields(self) -> dict[str, Any]:
+        """Return the fields of a row, with a cost of None where no call's is known."""
+        row: dict[str, Any] = dict(zip((*COUNTS, *MONEY), (*self.counts, *self.money), strict=True))
+        unknown = row["lost_calls"] + row["unpriced_calls"]
+        if unknown and row["calls"] <= unknown and not row["cost_nanos"]:
+            row["cost_nanos"] = None
+        return row
+
+
+def rows_of(
+    labels: tuple[str, ...], costs: Mapping[str | None, Tally], earned: Earned | None, reporting: str
+) -> list[Row]:
+    """Return one row, or one per currency where a group's money stands in several that cannot be converted.
+
+    Calls without a price (the key None) count in the first one. Nothing is nothing in every currency.
+    """
+    spent = [currency for currency, tally in costs.items() if currency and any(tally.money)]
+    paid = earned.currencies() if earned else []
+    currencies = sorted({*spent, *paid}, key=lambda code: (code != reporting, code)) or [reporting]
+    pairs = [(currency, currency) for currency in currencies]
+    if len(spent) == len(paid) == 1 and spent != paid:
+        pairs = [(spent[0], paid[0])]
+    rows: list[Row] = []
+    for cost_currency, revenue_currency in pairs:
+        tally = Tally()
+        for currency, calls in costs.items():
+            if currency == cost_currency or (not rows and not any(calls.money)):
+                tally.join(calls)
+        terms = earned.fields(revenue_currency) if earned else {}
+        whole = len(currencies) == 1
+        rows.append(Row(labels=labels, cost_currency=cost_currency, whole=whole, **terms, **tally.fields()))
+    return rows
+
+
+def sum_rows(rows: Sequence[Row], reporting: str, label: str = "total") -> tuple[Row, ...]:
+    """Return the sum of rows, one for each currency in them, the reporting one first; one of zeros without rows."""
+    costs: dict[str, Tally] = defaultdict(Tally)
+    earned: dict[str, Earned] = defaultdict(Earned)
+    mixed: set[str | None] = set()
+    for row in rows:
+        costs[row.cost_currency].count(row)
+        costs[row.cost_currency].pay([getattr(row, name) or 0 for name in MONEY])
+        if row.revenue_currency is not None:
+            earned[row.revenue_currency].take(row)
+        if not row.whole:
+            mixed |= {row.cost_currency, row.revenue_currency}
+    has_revenue, has_fee = bool(earned), all(each.fee is not None for each in earned.values())
+    sums = []
+    for currency in sorted({*costs, *earned}, key=lambda code: (code != reporting, code)) or [reporting]:
+        terms = earned[currency].fields(currency) if has_revenue else {}
+        if not has_fee:
+            terms["fee_nanos"] = None
+        whole = currency not in mixed
+        sums.append(Row(labels=(label,), cost_currency=currency, whole=whole, **terms, **costs[currency].fields()))
+    return tuple(sums)
+
+
+def _amount(nanos: Nanos | None) -> Decimal | None:
+    return None if nanos is None else amount(nanos)

@@ -1,0 +1,96 @@
+"""Standing: where one user is in a month: what the calls cost, the fee, and what is left of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from meter.entry import now
+from meter.period import month_of
+from meter.reports.ask import Ask
+from meter.reports.money import amount, decimal_of, shown, shown_percent
+from meter.reports.summary import summarize
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from meter.ledger import Ledger
+    from meter.period import Window
+    from meter.reports.money import Nanos
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """One user's month so far."""
+
+    user: str
+    window: Window
+    """The calendar month."""
+    plan: str | None
+    """The last plan in force in it; None without one."""
+    calls: int
+    input_tokens: int
+    output_tokens: int
+    cost_currency: str
+    cost_nanos: Nanos | None
+    """Cost that is known, at API prices; None where no call's is, or where it stands in several currencies."""
+    complete: bool
+    """False where the cost of some calls is not known, so that it is the least."""
+    revenue_currency: str
+    fee_nanos: Nanos
+    """Fee of the whole month."""
+    revenue_nanos: Nanos
+    """Fee accrued so far."""
+
+    @property
+    def left_nanos(self) -> Nanos | None:
+        """Fee of the month less the cost; below 0 where the user costs more; None where it cannot be told."""
+        if self.cost_nanos is None or (self.cost_currency != self.revenue_currency and self.cost_nanos):
+            return None
+        return self.fee_nanos - self.cost_nanos
+
+    @property
+    def share(self) -> Fraction | None:
+        """Cost / fee of the month; None without a fee or where it cannot be told."""
+        if self.left_nanos is None or not self.fee_nanos:
+            return None
+        return 1 - Fraction(self.left_nanos) / self.fee_nanos
+
+    def __str__(self) -> str:
+        """Say it in one line; a cost held against a flat fee is not a bill, so it is named for what it is."""
+        if self.cost_nanos is None:
+            cost = "cost unknown"
+        else:
+            cost = f"{'' if self.complete else '≥ '}{shown(amount(self.cost_nanos))} {self.cost_currency}"
+            cost += " API-equivalent" if self.plan else ""
+        text = f"{self.user} this month: {cost}"
+        if not self.plan:
+            return text
+        fee = f"the {shown(amount(self.fee_nanos))} {self.revenue_currency} fee ({self.plan})"
+        share = self.share
+        return f"{text}, {fee}" if share is None else f"{text}, {shown_percent(decimal_of(share))} of {fee}"
+
+
+def standing(ledger: Ledger, user: str, at: datetime | None = None, *, currency: str = "USD") -> Standing:
+    """Return where a user stands in the month that holds an instant, in the ledger's zone."""
+    at = at or now()
+    window = month_of(at, ledger.zone)
+    report = summarize(ledger, Ask(window=window, currency=currency, where={"user": user}, now=at))
+    row, alone = report.totals[0], len(report.totals) == 1
+    if not alone and len(report.rows) == 1:
+        row, alone = report.rows[0], True
+    return Standing(
+        user=user,
+        window=window,
+        plan=report.rows[0].plan if report.rows else None,
+        calls=report.header.count("calls"),
+        input_tokens=report.header.count("input_tokens"),
+        output_tokens=report.header.count("output_tokens"),
+        cost_currency=row.cost_currency,
+        cost_nanos=row.cost_nanos if alone else None,
+        complete=not report.header.count("lost_calls"),
+        revenue_currency=row.revenue_currency or currency,
+        fee_nanos=row.fee_nanos or 0,
+        revenue_nanos=row.revenue_nanos or 0,
+    )

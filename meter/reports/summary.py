@@ -1,0 +1,134 @@
+"""Summary: what the calls of a window cost, by user or anything else, against what their users pay."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from meter.fx import FxTable
+from meter.ledger.query import Query
+from meter.reports.ask import NONE, UNATTRIBUTED
+from meter.reports.header import Header, header_of
+from meter.reports.margin import Earned, earned_by_time, earned_by_user, in_force
+from meter.reports.row import COUNTS, Row, Tally, rows_of, sum_rows
+from meter.reports.slices import slices_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from meter.ledger import Ledger
+    from meter.plan import Subscription
+    from meter.reports.ask import Ask
+    from meter.reports.slices import Slice
+
+Costs = dict[str | None, Tally]
+"""Currency, after conversion, to the calls in it; None for calls without a price."""
+Groups = dict[tuple[Any, ...], Costs]
+"""What names a group, or the label of a calendar piece, to its calls."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Rows and totals of one question; amounts are exact until they are written."""
+
+    header: Header
+    columns: tuple[str, ...]
+    """What names a row: `user`, `model` and `provider`, `day`, …"""
+    rows: tuple[Row, ...]
+    """By user, the least gross profit first; by day, week and month in their order; else the dearest first."""
+    totals: tuple[Row, ...]
+    """One for each currency that could not be converted, the reporting one first; they are never mixed."""
+
+    def record(self) -> dict[str, Any]:
+        """Return the report as JSON has it; money of several currencies stands in totals.currencies alone."""
+        each = [row.record() for row in self.totals]
+        total = dict(each[0])
+        if len(each) > 1:
+            total = {key: sum(row[key] for row in each) if key in COUNTS else None for key in total}
+        return {
+            "header": self.header.record(),
+            "rows": [row.record(self.columns) for row in self.rows],
+            "totals": {**total, "currencies": each},
+        }
+
+
+def summarize(ledger: Ledger, ask: Ask) -> Report:
+    """Return the sums of a window, converted slice by slice at the rate of the day, and what was earned in it."""
+    subscriptions = _subscriptions(ledger, ask)
+    fx = FxTable(ledger.fx_rates())
+    slices = slices_of(ask, fx, ledger.currencies() | {each.currency for each in subscriptions})
+    costs = _costs(ledger, ask, slices)
+    rows = (_by_time if ask.unit else _by_group)(ask, slices, costs, subscriptions)
+    totals = sum_rows(rows, ask.currency)
+    return Report(
+        header=header_of(ledger, ask, slices, rows, totals), columns=ask.columns, rows=tuple(rows), totals=totals
+    )
+
+
+def _subscriptions(ledger: Ledger, ask: Ask) -> list[Subscription]:
+    user = ask.where.get("user")
+    if not ask.has_revenue or ("user" in ask.where and user is None):
+        return []
+    return in_force(ledger.subscriptions(user), ask.window)
+
+
+def _costs(ledger: Ledger, ask: Ask, slices: Sequence[Slice]) -> Groups:
+    groups: Groups = defaultdict(lambda: defaultdict(Tally))
+    for piece in slices:
+        query = Query(since=piece.since, until=piece.until, by=ask.group, where=ask.where)
+        for calls in ledger.summarize(query):
+            costs = groups[(piece.label,) if ask.unit else calls.key]
+            rate = piece.rates.get(calls.currency) if calls.currency else None
+            tally = costs[calls.currency if rate is None else ask.currency]
+            tally.count(calls)
+            money = (calls.nanos, calls.counted_nanos, calls.low_nanos, calls.high_nanos)
+            if any(money):
+                tally.pay(money if rate is None else [nanos * rate for nanos in money])
+    return groups
+
+
+def _by_group(ask: Ask, slices: Sequence[Slice], costs: Groups, subscriptions: list[Subscription]) -> list[Row]:
+    """Return a row for each group with calls, and by user for each with a subscription too."""
+    earned = earned_by_user(subscriptions, slices, ask)
+    rows = []
+    for key in dict.fromkeys([*costs, *((user,) for user in earned)]):
+        labels = tuple(_label(column, value) for column, value in zip(ask.columns, key, strict=True))
+        terms = earned.get(key[0]) or Earned() if ask.has_revenue else None
+        rows += rows_of(labels, costs.get(key, {}), terms, ask.currency)
+    rows.sort(key=_worst_first(ask.currency) if ask.has_revenue else _dearest_first(ask.currency))
+    return rows
+
+
+def _by_time(ask: Ask, slices: Sequence[Slice], costs: Groups, subscriptions: list[Subscription]) -> list[Row]:
+    """Return a row for each calendar piece that has begun; none at all where nothing happened in any."""
+    if not costs and not subscriptions:
+        return []
+    earned = earned_by_time(subscriptions, slices, ask)
+    rows = []
+    for label in dict.fromkeys(piece.label for piece in slices if piece.since <= ask.now or (piece.label,) in costs):
+        terms = earned[label] if ask.has_revenue else None
+        rows += rows_of((label,), costs.get((label,), {}), terms, ask.currency)
+    return rows
+
+
+def _label(column: str, value: object) -> str:
+    if value is None or value == "":
+        return UNATTRIBUTED if column == "user" else NONE
+    return str(value)
+
+
+def _worst_first(currency: str) -> Callable[[Row], Any]:
+    """Return a sort key: the least gross profit first, then what is unknown, calls without a user last."""
+
+    def key(row: Row) -> tuple[Any, ...]:
+        profit = row.gross_profit_nanos
+        nobody = row.labels[0] == UNATTRIBUTED
+        return nobody, profit is None, row.cost_currency != currency, profit or 0, row.labels
+
+    return key
+
+
+def _dearest_first(currency: str) -> Callable[[Row], Any]:
+    """Return a sort key: the largest cost first, then what is unknown."""
+    return lambda row: (row.cost_nanos is None, row.cost_currency != currency, -(row.cost_nanos or 0), row.labels)
