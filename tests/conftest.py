@@ -1,0 +1,75 @@
+"""Fixtures that many tests share: a new ledger, the local model, a scripted server; and nothing of the user's own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import platformdirs
+import pytest
+
+from meter.errors import LocalModelError
+from meter.local import LocalModel, fetch
+from tests.loopback import Loopback
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CACHE = Path(os.environ.get("METER_TEST_CACHE") or platformdirs.user_cache_dir()).absolute()
+"""Shared by all tests and runs, since the model is large; read before the environment is replaced."""
+
+
+@pytest.fixture(autouse=True)
+def isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Point every folder of the user's into a new one, and hide the user's settings and keys; return that folder."""
+    home = tmp_path_factory.mktemp("home")
+    for name in list(os.environ):
+        if name.startswith("METER_") or name.endswith("_API_KEY"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(home))
+    for kind in ("DATA", "CONFIG", "STATE"):
+        monkeypatch.setenv(f"XDG_{kind}_HOME", str(home / kind.lower()))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(CACHE))
+    return home
+
+
+@pytest.fixture
+def fresh_db(tmp_path: Path) -> Path:
+    """Return the path of a ledger that does not exist yet."""
+    return tmp_path / "ledger.db"
+
+
+@pytest.fixture(scope="session")
+def model_file() -> Path:
+    """Return the local model's file, fetched once into the shared cache."""
+    try:
+        return fetch(folder=CACHE / "meter")
+    except LocalModelError as error:
+        missing(str(error))
+
+
+@pytest.fixture(scope="session")
+def local_model(model_file: Path) -> Iterator[LocalModel]:
+    """Serve the real local model for the whole run."""
+    try:
+        local = LocalModel(model_file.parent).__enter__()
+    except LocalModelError as error:
+        missing(str(error))
+    yield local
+    local.stop()
+
+
+@pytest.fixture
+def loopback() -> Iterator[Loopback]:
+    """Serve scripted answers; fail if the server itself did."""
+    with Loopback() as server:
+        yield server
+    assert not server.failures
+
+
+def missing(what: str) -> NoReturn:
+    """Skip a test that lacks something real; on the build server that is a failure."""
+    if os.environ.get("CI"):
+        pytest.fail(what)
+    pytest.skip(what)
