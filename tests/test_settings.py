@@ -14,7 +14,6 @@ import pytest
 from meter.errors import SettingsError
 from meter.settings import SETTINGS, Settings, load, vendor_keys
 
-
 VENDORS = ("OPENAI", "ANTHROPIC", "GEMINI", "MISTRAL", "DEEPSEEK", "XAI", "GROQ")
 KEYS = [f"{vendor}_API_KEY" for vendor in VENDORS]
 
