@@ -315,10 +315,12 @@ class TestSplit:
         assert month.until - month.since == timedelta(days=30)
 
     def test_weeks_are_iso_weeks_clipped_to_the_window(self) -> None:
-        pieces = split(Window(at("2026-12-28"), at("2027-01-06T12:00"), "UTC"), "week")
+        # 30 December 2026 is a Wednesday
+        pieces = split(Window(at("2026-12-30"), at("2027-01-13T12:00"), "UTC"), "week")
         assert [(label, show(piece.since, "UTC"), show(piece.until, "UTC")) for label, piece in pieces] == [
-            ("2026-W53", "2026-12-28", "2027-01-04"),
-            ("2027-W01", "2027-01-04", "2027-01-06 12:00"),
+            ("2026-W53", "2026-12-30", "2027-01-04"),
+            ("2027-W01", "2027-01-04", "2027-01-11"),
+            ("2027-W02", "2027-01-11", "2027-01-13 12:00"),
         ]
 
     def test_first_piece_of_a_window_that_begins_on_a_repeated_date_is_the_next_day(self) -> None:

@@ -241,7 +241,7 @@ class TestBadSettings:
             ('user = ["a"]', "user is ['a'], which is no text"),
             ("zone = 2026-11-24", "zone is datetime.date(2026, 11, 24), which is no text"),
             ('count = "allways"', 'count is "allways". Did you mean "always"? Give one of always, missing, never.'),
-            ('count = "Always"', 'count is "Always". Did you mean "always"?'),
+            ('count = "ALWAYS"', 'count is "ALWAYS". Did you mean "always"?'),
             ('holds = "never"', 'holds is "never".'),
             ('durability = "disk"', "Give one of process, power."),
             ('on_unavailable = "ignore"', "Give one of allow, fail."),
