@@ -43,4 +43,6 @@ def recover(ledger: str | None) -> None:
     with writing(settings) as opened:
         abandoned = opened.recover(is_gone)
         taken = spill.take_in(opened)
-    click.echo(f"{abandoned} calls of processes that are gone are now abandoned; {taken} rows were taken in.")
+    calls = "1 call of a process that is" if abandoned == 1 else f"{abandoned:,} calls of processes that are"
+    rows = "1 row was" if taken == 1 else f"{taken:,} rows were"
+    click.echo(f"{calls} gone {'is' if abandoned == 1 else 'are'} now abandoned; {rows} taken in.")

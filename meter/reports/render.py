@@ -162,21 +162,19 @@ def md_text(text: str) -> str:
 def csv_lines(keys: Sequence[str], records: Iterable[Mapping[str, Any]], delimiter: str = ",") -> Iterator[str]:
     """Yield the lines of a CSV or TSV file, the column names first."""
     import csv
-    import io
 
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, delimiter=delimiter, lineterminator="\n")
-    writer.writerow(keys)
+    # a row ends in a newline; the writer is told otherwise so that it quotes a carriage return within a cell too
+    writer = csv.writer(_Line(), delimiter=delimiter, lineterminator="\r\n")
+    yield writer.writerow(keys)[:-2] + "\n"
     for record in records:
-        writer.writerow([_csv_cell(record.get(key)) for key in keys])
-        if buffer.tell() > _CHUNK:
-            yield buffer.getvalue()
-            buffer.seek(0)
-            buffer.truncate()
-    yield buffer.getvalue()
+        yield writer.writerow([_csv_cell(record.get(key)) for key in keys])[:-2] + "\n"
 
 
-_CHUNK = 65_536
+class _Line:
+    """A file whose `write` hands back what it is given, and with it csv's `writerow`."""
+
+    def write(self, text: str) -> str:
+        return text
 
 
 def _csv_cell(value: object) -> object:

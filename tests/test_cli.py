@@ -1,0 +1,163 @@
+"""The command line itself: lazy, helpful, quiet where a reader goes away, and never a traceback for bad input."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import shlex
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+from click.testing import CliRunner
+
+import meter
+from meter.cli import COMMANDS, main
+from meter.ledger import open_ledger
+from tests.reporting import call
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+WITH_A_MODEL = {"chat", "demo"}
+"""Commands whose examples need a model; their own tests run them."""
+
+
+@pytest.fixture(autouse=True)
+def ledger_path(fresh_db: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("METER_LEDGER", str(fresh_db))
+    monkeypatch.setenv("METER_TZ", "UTC")
+    return fresh_db
+
+
+def commands(group: click.Group, *path: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        yield (*path, name), command
+        if isinstance(command, click.Group):
+            yield from commands(command, *path, name)
+
+
+EVERY = dict(commands(main))
+
+
+def example(command: click.Command) -> list[str]:
+    assert command.epilog, f"{command.name} has no example"
+    found = re.fullmatch(r"Example: meter (.+)", command.epilog)
+    assert found, command.epilog
+    return shlex.split(found[1])
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_the_short_help_in_the_list_is_the_commands_own(name: str) -> None:
+    command = getattr(importlib.import_module(f"meter.cli.{name}"), name)
+    assert command.get_short_help_str(limit=200) == COMMANDS[name]
+
+
+def test_help_imports_no_command() -> None:
+    """Pitfall 44: `meter --help` pays for no command, no ledger, no litellm."""
+    code = (
+        "import sys\nfrom meter.cli import main\nmain(['--help'], standalone_mode=False)\n"
+        "print([name for name in sys.modules if name.startswith(('meter.', 'sqlite3', 'litellm', 'tabulate'))])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert all(f"  {name} " in done.stdout for name in COMMANDS)
+    assert done.stdout.splitlines()[-1] == "['meter.errors', 'meter.cli']"
+
+
+def test_the_version_is_the_packages() -> None:
+    assert CliRunner().invoke(main, ["--version"]).output == f"meter {meter.__version__}\n"
+
+
+def test_a_mistyped_command_is_offered_the_nearest() -> None:
+    result = CliRunner().invoke(main, ["reprot"])
+    assert result.exit_code == 2
+    assert 'Did you mean "report"?' in result.stderr
+
+
+@pytest.mark.parametrize("path", EVERY, ids=" ".join)
+def test_a_help_page_ends_in_an_example(path: tuple[str, ...]) -> None:
+    page = CliRunner().invoke(main, [*path, "--help"]).output.rstrip()
+    *_, last = page.split("\n\n")
+    assert " ".join(last.split()) == EVERY[path].epilog
+
+
+@pytest.mark.parametrize("path", [path for path in EVERY if path[0] not in WITH_A_MODEL], ids=" ".join)
+def test_the_example_of_a_help_page_works(path: tuple[str, ...], ledger_path: Path) -> None:
+    opened = open_ledger(str(ledger_path), zone="UTC")
+    opened.append([call("alice", 12)])
+    opened.close()
+    run = CliRunner()
+    if path[:2] == ("subscription", "add") or path == ("subscription",):
+        assert run.invoke(main, example(EVERY["plan", "add"])).exit_code == 0
+    result = run.invoke(main, example(EVERY[path]))
+    assert result.exit_code == 0, result.output
+    assert result.output.strip()
+
+
+def test_without_a_ledger_it_says_what_makes_one() -> None:
+    result = CliRunner().invoke(main, ["report"])
+    assert result.exit_code == 1
+    assert "There is no ledger at" in result.stderr
+    assert "meter demo" in result.stderr
+    assert "meter.completion(" in result.stderr
+
+
+@pytest.mark.parametrize("kind", ["folder", "text"])
+def test_a_path_that_is_no_ledger_is_an_error_not_a_traceback(kind: str, ledger_path: Path) -> None:
+    if kind == "folder":
+        ledger_path.mkdir()
+    else:
+        ledger_path.write_text("no database " * 100)
+    result = CliRunner().invoke(main, ["report"])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("Error: ")
+    assert str(ledger_path) in result.stderr.replace("\n", "")
+
+
+def test_a_setting_that_cannot_be_used_is_wrong_usage(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("METER_CURRENCY", "dollars")
+    result = CliRunner().invoke(main, ["report"])
+    assert result.exit_code == 2
+    assert "METER_CURRENCY" in result.stderr
+
+
+def test_an_error_cannot_drive_the_terminal() -> None:
+    result = CliRunner().invoke(main, ["report", "--ledger", "/nowhere/\x9b31m.db"])
+    assert result.exit_code in {1, 2}
+    assert "\x9b" not in result.stderr
+
+
+def test_a_reader_that_goes_away_ends_it_quietly(ledger_path: Path) -> None:
+    opened = open_ledger(str(ledger_path), zone="UTC")
+    opened.append([call(f"user{number}", number) for number in range(3_000)])
+    opened.close()
+    done = subprocess.run(
+        ["bash", "-c", f"{shlex.quote(sys.executable)} -m meter report --month 2026-11 --csv | head -1"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=dict(os.environ),
+    )
+    assert done.stdout.startswith("user,plan,calls")
+    assert done.stderr == ""
+
+
+def test_a_terminal_without_the_character_gets_a_question_mark(ledger_path: Path) -> None:
+    opened = open_ledger(str(ledger_path), zone="UTC")
+    opened.append([call("张伟", 12)])
+    opened.close()
+    done = subprocess.run(
+        [sys.executable, "-m", "meter", "report", "--month", "2026-11"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )
+    assert "?? " in done.stdout

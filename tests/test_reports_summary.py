@@ -1,0 +1,443 @@
+"""Summary: who cost what, against what they pay; unknown is never zero, currencies are never mixed, parts add up."""
+
+from __future__ import annotations
+
+import tempfile
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from meter.ledger import open_ledger
+from meter.period import Window
+from meter.usage import Usage
+from tests.reporting import NANO, call, lost, november, plan, rate, refused, rows, subscribe, utc
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from meter.entry import Entry
+    from meter.ledger import Ledger
+    from meter.reports.summary import Report
+
+
+@pytest.fixture
+def ledger(fresh_db: Path) -> Iterator[Ledger]:
+    opened = open_ledger(str(fresh_db), zone="UTC")
+    yield opened
+    opened.close()
+
+
+def test_a_user_is_held_against_the_fee_accrued_so_far(ledger: Ledger) -> None:
+    subscribe(ledger, "alice", plan(ledger), utc(1, 0))
+    ledger.append([call(nanos=5 * NANO), call(nanos=2 * NANO, at=utc(20)), refused()])
+    row = rows(november(ledger))["alice"]
+    assert (row.plan, row.calls, row.refused, row.input_tokens, row.output_tokens) == ("plus", 2, 1, 200, 40)
+    assert (row.cost_nanos, row.cost_currency) == (7 * NANO, "USD")
+    # 20 USD for 30 days, of which 23 and 4 hours have gone
+    assert row.fee_nanos == 20 * NANO
+    assert row.revenue_nanos == round(Fraction(20 * NANO * (23 * 24 + 4), 30 * 24))
+    assert row.gross_profit_nanos == row.revenue_nanos - 7 * NANO
+
+
+def test_a_window_that_is_over_has_accrued_its_whole_fee(ledger: Ledger) -> None:
+    subscribe(ledger, "alice", plan(ledger), utc(1, 0))
+    row = rows(november(ledger, now=utc(5, month=12)))["alice"]
+    assert row.revenue_nanos == row.fee_nanos == 20 * NANO
+
+
+def test_a_window_that_has_not_begun_has_earned_nothing(ledger: Ledger) -> None:
+    subscribe(ledger, "alice", plan(ledger), utc(1, 0))
+    row = rows(november(ledger, now=utc(5, month=10)))["alice"]
+    assert (row.revenue_nanos, row.fee_nanos) == (0, 20 * NANO)
+
+
+def test_a_plan_without_use_is_a_row_that_earned(ledger: Ledger) -> None:
+    """Pitfall 39: plan without use."""
+    subscribe(ledger, "idle", plan(ledger), utc(1, 0))
+    row = rows(november(ledger))["idle"]
+    assert (row.calls, row.cost_nanos) == (0, 0)
+    assert row.record(("user",))["margin"] == 1
+
+
+def test_a_user_without_a_plan_costs_and_earns_nothing(ledger: Ledger) -> None:
+    """Pitfall 39: user without plan."""
+    ledger.append([call("bob", 5)])
+    record = rows(november(ledger))["bob"].record(("user",))
+    assert record["plan"] is None
+    assert (record["revenue"], record["margin"]) == (0, None)
+    assert record["gross_profit"] == Decimal("-0.000000005")
+
+
+def test_a_change_of_plan_sums_both_fees_and_shows_the_last(ledger: Ledger) -> None:
+    """Pitfall 39: plan change in mid-period."""
+    subscribe(ledger, "alice", plan(ledger), utc(1, 0), utc(16, 0))
+    subscribe(ledger, "alice", plan(ledger, "pro", 60), utc(16, 0))
+    row = rows(november(ledger, now=utc(1, 0, month=12)))["alice"]
+    assert row.plan == "pro"
+    assert row.revenue_nanos == 10 * NANO + 30 * NANO
+
+
+def test_a_subscription_outside_the_window_is_not_in_it(ledger: Ledger) -> None:
+    plus = plan(ledger)
+    subscribe(ledger, "before", plus, utc(1, 0, month=9), utc(1, 0))
+    subscribe(ledger, "after", plus, utc(1, 0, month=12))
+    assert november(ledger).rows == ()
+
+
+def test_a_call_without_a_user_is_a_row_of_its_own(ledger: Ledger) -> None:
+    """Pitfall 33: a call without a user lands in `(unattributed)` and is shown."""
+    ledger.append([call(None, 7), call("alice", 5)])
+    report = november(ledger)
+    assert rows(report)["(unattributed)"].cost_nanos == 7
+    assert report.rows[-1].labels == ("(unattributed)",)
+    assert report.header.unattributed_calls == 1
+    assert november(ledger, "model").header.unattributed_calls == 1
+    assert november(ledger, where={"user": None}).header.unattributed_calls == 1
+    assert november(ledger, where={"user": "alice"}).header.unattributed_calls == 0
+
+
+def test_a_background_call_belongs_to_the_user_who_caused_it(ledger: Ledger) -> None:
+    """Pitfall 34: titles and tags are the user's, with a purpose."""
+    ledger.append([call("alice", 10, purpose="chat"), call("alice", 1, purpose="title"), call("alice", 2)])
+    assert rows(november(ledger))["alice"].cost_nanos == 13
+    assert {name: row.cost_nanos for name, row in rows(november(ledger, "purpose")).items()} == {
+        "chat": 10,
+        "title": 1,
+        "(none)": 2,
+    }
+
+
+def test_an_unpriced_call_costs_an_unknown_amount_not_nothing(ledger: Ledger) -> None:
+    """Pitfall 1: unknown is None, its tokens are kept, the totals tell of it."""
+    ledger.append([call("bob", None), call("bob", None)])
+    subscribe(ledger, "bob", plan(ledger), utc(1, 0))
+    report = november(ledger)
+    record = rows(report)["bob"].record(("user",))
+    assert (record["cost"], record["cost_nanos"], record["gross_profit"], record["margin"]) == (None, None, None, None)
+    assert (record["calls"], record["unpriced_calls"], record["input_tokens"]) == (2, 2, 200)
+    assert report.record()["header"]["unpriced_calls"] == 2
+    assert report.record()["totals"]["cost"] is None
+
+
+def test_what_is_known_of_a_user_is_the_least_the_calls_cost(ledger: Ledger) -> None:
+    """Pitfall 1: an unpriced call beside a priced one is told of, not swallowed."""
+    ledger.append([call("bob", 40), call("bob", None)])
+    row = rows(november(ledger))["bob"]
+    assert (row.cost_nanos, row.unpriced_calls, row.complete) == (40, 1, False)
+
+
+def test_a_lost_call_has_bounds_and_no_cost(ledger: Ledger) -> None:
+    """Pitfall 18: a lost call may have been billed; its bounds stand apart from what is known."""
+    ledger.append([lost("bob", 1_000, 9_000), call("alice", 5), lost("alice", 0, 70)])
+    report = november(ledger)
+    bob, alice = rows(report)["bob"].record(("user",)), rows(report)["alice"].record(("user",))
+    assert (bob["cost"], bob["low"], bob["high"]) == (None, Decimal("0.000001"), Decimal("0.000009"))
+    assert (alice["cost_nanos"], alice["lost_calls"], alice["high"]) == (5, 1, Decimal("0.00000007"))
+    assert report.record()["totals"]["high"] == Decimal("0.00000907")
+
+
+def test_a_free_call_costs_zero_and_is_known(ledger: Ledger) -> None:
+    """Pitfall 2: free is not unpriced."""
+    ledger.append([call("bob", 0, status="free")])
+    assert rows(november(ledger))["bob"].record(())["cost"] == 0
+
+
+def test_users_are_listed_by_the_least_gross_profit(ledger: Ledger) -> None:
+    plus = plan(ledger)
+    for user, cost in (("rich", 1), ("poor", 30), ("mid", 10)):
+        subscribe(ledger, user, plus, utc(1, 0))
+        ledger.append([call(user, cost * NANO)])
+    ledger.append([call("free", 2 * NANO), call("unknown", None), call(None, 100 * NANO)])
+    assert [row.labels[0] for row in november(ledger).rows] == [
+        "poor",
+        "free",
+        "mid",
+        "rich",
+        "unknown",
+        "(unattributed)",
+    ]
+
+
+def test_models_are_listed_with_their_provider_the_dearest_first_and_without_revenue(ledger: Ledger) -> None:
+    subscribe(ledger, "alice", plan(ledger), utc(1, 0))
+    ledger.append([call(nanos=1), call(nanos=5, model="claude", provider="anthropic"), call(nanos=2, provider="azure")])
+    report = november(ledger, "model")
+    assert report.columns == ("model", "provider")
+    assert [row.labels for row in report.rows] == [
+        ("claude", "anthropic"),
+        ("gpt-4o-mini", "azure"),
+        ("gpt-4o-mini", "openai"),
+    ]
+    for record in (*report.record()["rows"], report.record()["totals"]):
+        assert [record[name] for name in ("fee", "revenue", "gross_profit", "margin")] == [None] * 4
+
+
+@pytest.mark.parametrize("by", ["provider", "team", "purpose", "session"])
+def test_any_group_is_a_row_with_its_own_column(ledger: Ledger, by: str) -> None:
+    ledger.append([call(nanos=3, **{by: "one"}), call(nanos=4, **{by: "two"})])
+    report = november(ledger, by)
+    assert [(row.record(report.columns)[by], row.cost_nanos) for row in report.rows] == [("two", 4), ("one", 3)]
+
+
+def test_a_fee_is_not_held_against_a_part_of_a_users_calls(ledger: Ledger) -> None:
+    subscribe(ledger, "alice", plan(ledger), utc(1, 0))
+    ledger.append([call(nanos=NANO)])
+    assert november(ledger, where={"model": "gpt-4o-mini"}).rows[0].revenue_nanos is None
+    assert november(ledger, where={"environment": "default"}).rows[0].revenue_nanos
+
+
+def test_a_filter_leaves_only_what_it_names(ledger: Ledger) -> None:
+    ledger.append([call("alice", 1), call("bob", 2, environment="test"), call("bob", 4, model="other")])
+    assert list(rows(november(ledger, where={"user": "bob"}))) == ["bob"]
+    assert november(ledger, where={"environment": "test"}).totals[0].cost_nanos == 2
+    assert november(ledger, where={"model": "other"}).totals[0].cost_nanos == 4
+
+
+def test_days_end_where_the_zone_says(ledger: Ledger) -> None:
+    """Pitfall 37: a call of 23:30 in Shanghai is that day's, whatever UTC says."""
+    ledger.append([call(nanos=1, at=utc(9, 15, 30)), call(nanos=2, at=utc(9, 16, 30))])
+    by_day = {label: row.cost_nanos for label, row in rows(november(ledger, "day", "Asia/Shanghai")).items()}
+    assert (by_day["2026-11-09"], by_day["2026-11-10"]) == (1, 2)
+    assert rows(november(ledger, "day"))["2026-11-09"].cost_nanos == 3
+
+
+def test_a_day_of_25_hours_is_one_day_and_earns_its_25_hours(ledger: Ledger) -> None:
+    """Pitfall 37: daylight-saving days included."""
+    subscribe(
+        ledger,
+        "alice",
+        plan(ledger, price=31 * 24 + 1, per="month"),
+        datetime(2026, 10, 1, 4, tzinfo=UTC),
+        zone="America/New_York",
+    )
+    window = Window(datetime(2026, 11, 1, 4, tzinfo=UTC), datetime(2026, 11, 3, 5, tzinfo=UTC), "America/New_York")
+    report = november(ledger, "day", window=window, now=utc(20))
+    assert [row.labels[0] for row in report.rows] == ["2026-11-01", "2026-11-02"]
+    first, second = (row.revenue_nanos or 0 for row in report.rows)
+    assert first * 24 == pytest.approx(second * 25, abs=50)
+
+
+def test_days_to_come_are_not_listed(ledger: Ledger) -> None:
+    ledger.append([call(nanos=1)])
+    assert [row.labels[0] for row in november(ledger, "day").rows][-1] == "2026-11-24"
+
+
+def test_revenue_by_day_is_that_of_all_subscriptions(ledger: Ledger) -> None:
+    plus = plan(ledger, price=30)
+    for user in ("alice", "bob", "carol"):
+        subscribe(ledger, user, plus, utc(1, 0))
+    by_day = rows(november(ledger, "day"))
+    assert by_day["2026-11-10"].revenue_nanos == 3 * NANO
+    assert by_day["2026-11-24"].revenue_nanos == 3 * NANO * 4 // 24
+    assert by_day["2026-11-10"].fee_nanos is None
+
+
+def test_amounts_are_converted_at_the_rate_of_their_utc_day(ledger: Ledger) -> None:
+    rate(ledger, "CNY", "USD", "0.1405", date(2026, 11, 1))
+    rate(ledger, "CNY", "USD", "0.2", date(2026, 11, 10))
+    ledger.append(
+        [call(nanos=1_000, currency="CNY", at=utc(9, 23, 59)), call(nanos=1_000, currency="CNY", at=utc(10, 0))]
+    )
+    report = november(ledger)
+    record = rows(report)["alice"].record(("user",))
+    assert (record["cost"], record["cost_currency"], record["cost_nanos"]) == (Decimal("0.0000003405"), "USD", 340)
+    assert [(each.rate, each.on) for each in report.header.rates] == [
+        (Decimal("0.1405"), date(2026, 11, 1)),
+        (Decimal("0.2"), date(2026, 11, 10)),
+    ]
+
+
+def test_a_rate_the_other_way_round_converts_exactly(ledger: Ledger) -> None:
+    rate(ledger, "USD", "CNY", "7", date(2026, 11, 1))
+    ledger.append([call(nanos=1_000, currency="CNY")])
+    assert rows(november(ledger))["alice"].cost_nanos == Fraction(1_000, 7)
+
+
+def test_without_a_rate_there_are_two_totals_never_a_mixed_sum(ledger: Ledger) -> None:
+    ledger.append([call("alice", 5), call("张伟", 7, "CNY")])
+    report = november(ledger)
+    assert [(row.cost_currency, row.cost_nanos) for row in report.totals] == [("USD", 5), ("CNY", 7)]
+    totals = report.record()["totals"]
+    assert totals["cost"] is None
+    assert totals["calls"] == 2
+    assert [each["cost_currency"] for each in totals["currencies"]] == ["USD", "CNY"]
+    assert report.header.missing == (("CNY", date(2026, 11, 1)),)
+    assert any("meter fx set CNY USD" in text for _, text in report.header.lines())
+
+
+def test_a_user_with_costs_in_two_currencies_is_two_rows(ledger: Ledger) -> None:
+    ledger.append([call("alice", 5), call("alice", 7, "CNY"), call("alice", None)])
+    found = november(ledger).rows
+    assert [(row.labels[0], row.cost_currency, row.cost_nanos) for row in found] == [
+        ("alice", "USD", 5),
+        ("alice", "CNY", 7),
+    ]
+    assert all(row.gross_profit_nanos is None for row in found)
+    assert sum(row.calls for row in found) == 3
+
+
+def test_a_cost_and_a_fee_in_two_currencies_are_one_row_without_a_profit(ledger: Ledger) -> None:
+    subscribe(ledger, "张伟", plan(ledger, "cn", 99, "CNY"), utc(1, 0))
+    ledger.append([call("张伟", 5)])
+    (row,) = november(ledger).rows
+    assert (row.cost_currency, row.revenue_currency) == ("USD", "CNY")
+    assert row.revenue_nanos
+    assert row.gross_profit_nanos is None
+    assert [total.gross_profit_nanos for total in november(ledger).totals] == [None, None]
+
+
+def test_a_fee_in_another_currency_than_the_reports_still_has_a_margin(ledger: Ledger) -> None:
+    subscribe(ledger, "张伟", plan(ledger, "cn", 99, "CNY"), utc(1, 0))
+    ledger.append([call("张伟", 5 * NANO, "CNY")])
+    (row,) = november(ledger).rows
+    assert row.gross_profit_nanos == (row.revenue_nanos or 0) - 5 * NANO
+    assert november(ledger).totals[0].gross_profit_nanos == row.gross_profit_nanos
+
+
+def test_a_fee_is_converted_at_the_rate_of_each_day(ledger: Ledger) -> None:
+    rate(ledger, "CNY", "USD", "0.1", date(2026, 10, 1))
+    rate(ledger, "CNY", "USD", "0.2", date(2026, 11, 16))
+    subscribe(ledger, "张伟", plan(ledger, "cn", 300, "CNY"), utc(1, 0))
+    row = rows(november(ledger, now=utc(1, 0, month=12)))["张伟"]
+    assert (row.revenue_nanos, row.revenue_currency) == (15 * NANO + 30 * NANO, "USD")
+
+
+def test_the_header_says_what_the_figures_rest_on(ledger: Ledger) -> None:
+    counted = Usage(input_tokens=100, output_tokens=20, source="counted")
+    ledger.append([call(nanos=75), call(nanos=25, usage=counted), lost()])
+    header = november(ledger).header
+    assert header.record()["evidence"] == [
+        {
+            "currency": "USD",
+            "provider": Decimal("0.000000075"),
+            "counted": Decimal("0.000000025"),
+            "lost_low": 0,
+            "lost_high": Decimal("0.000009"),
+        }
+    ]
+    lines = [text for _, text in header.lines()]
+    assert "November 2026, day 24 of 30, UTC" in lines
+    assert "75.0 % of the cost by the provider's usage, 25.0 % counted" in lines
+    assert "1 call lost, in no sum: 0.00 to 0.000009 USD" in lines
+
+
+def test_the_columns_of_a_user_report_are_these(ledger: Ledger) -> None:
+    ledger.append([call(nanos=1)])
+    report = november(ledger).record()
+    assert list(report) == ["header", "rows", "totals"]
+    assert list(report["rows"][0]) == [
+        "user",
+        "plan",
+        "calls",
+        "refused",
+        "replayed",
+        "input_tokens",
+        "cache_read_tokens",
+        "cache_write_tokens",
+        "cache_write_1h_tokens",
+        "output_tokens",
+        "reasoning_tokens",
+        "lost_calls",
+        "partial_calls",
+        "unpriced_calls",
+        "cost",
+        "cost_currency",
+        "cost_nanos",
+        "low",
+        "high",
+        "fee",
+        "revenue",
+        "revenue_currency",
+        "gross_profit",
+        "margin",
+    ]
+    assert list(report["totals"]) == [*list(report["rows"][0])[1:], "currencies"]
+
+
+@pytest.mark.parametrize("by", ["user", "model", "day"])
+def test_an_empty_ledger_has_no_rows_and_a_total_of_nothing(ledger: Ledger, by: str) -> None:
+    report = november(ledger, by)
+    assert report.rows == ()
+    assert report.record()["totals"]["calls"] == 0
+    assert report.record()["totals"]["cost"] == 0
+
+
+def test_an_empty_window_has_no_rows(ledger: Ledger) -> None:
+    subscribe(ledger, "alice", plan(ledger), utc(1, 0))
+    ledger.append([call(nanos=1)])
+    assert november(ledger, window=Window(utc(3), utc(3), "UTC")).rows == ()
+
+
+ZONES = ["UTC", "Asia/Shanghai", "America/New_York", "Asia/Kathmandu", "Pacific/Apia"]
+CALLS = st.lists(
+    st.builds(
+        dict,
+        user=st.sampled_from(["alice", "bob", "张伟", None]),
+        nanos=st.none() | st.integers(0, 10**13),
+        currency=st.sampled_from(["USD", "CNY", "EUR"]),
+        model=st.sampled_from(["a", "b"]),
+        at=st.integers(0, 32 * 24 * 4).map(
+            lambda quarter: datetime(2026, 10, 31, tzinfo=UTC) + timedelta(minutes=15 * quarter)
+        ),
+    ),
+    max_size=25,
+)
+RATES = st.lists(
+    st.tuples(
+        st.sampled_from([("CNY", "USD"), ("USD", "CNY"), ("EUR", "USD")]),
+        st.decimals("0.01", "20", places=4),
+        st.integers(0, 34).map(lambda day: date(2026, 10, 28) + timedelta(days=day)),
+    ),
+    max_size=5,
+)
+
+
+def money(report: Report, name: str) -> dict[str, Any]:
+    """Return what a report's rows and its totals sum to, in each currency; they must be the same."""
+    sums: dict[str, Any] = {}
+    for row in report.rows:
+        currency = row.revenue_currency if name == "revenue_nanos" else row.cost_currency
+        sums[str(currency)] = sums.get(str(currency), 0) + (getattr(row, name) or 0)
+    totals = {row.cost_currency: getattr(row, name) or 0 for row in report.totals}
+    assert {code: nanos for code, nanos in totals.items() if nanos} == {
+        code: nanos for code, nanos in sums.items() if nanos
+    }
+    return {code: nanos for code, nanos in sums.items() if nanos}
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(calls=CALLS, rates=RATES, zone=st.sampled_from(ZONES), minute=st.integers(0, 60 * 24 * 33))
+def test_users_and_days_and_models_add_up_to_the_whole_exactly(
+    calls: list[dict[str, Any]], rates: list[Any], zone: str, minute: int
+) -> None:
+    """Pitfalls 31 and 37: rows, users, models and days have one sum, in any zone, converted or not."""
+    with tempfile.TemporaryDirectory() as folder:
+        ledger = open_ledger(str(Path(folder, "a.db")), zone="UTC")
+        entries: list[Entry] = [call(**each) for each in calls]
+        ledger.append(entries)
+        for (base, quote), value, on in rates:
+            rate(ledger, base, quote, str(value), on)
+        subscribe(ledger, "alice", plan(ledger, "plus", 20), utc(5, 7, 31, month=9), zone="America/New_York")
+        subscribe(ledger, "张伟", plan(ledger, "cn", 99, "CNY"), utc(12, 5, 3), zone="Asia/Shanghai")
+        now = datetime(2026, 10, 30, tzinfo=UTC) + timedelta(minutes=minute)
+        reports = {by: november(ledger, by, zone, now=now) for by in ("user", "model", "day", "week", "month")}
+        ledger.close()
+    window = reports["user"].header.ask.window
+    inside = [entry for entry in entries if entry.at in window]
+    for name in ("cost_nanos", "revenue_nanos"):
+        by_time = [money(reports[by], name) for by in ("day", "week", "month")]
+        assert by_time[0] == by_time[1] == by_time[2] == money(reports["user"], name)
+    assert money(reports["model"], "cost_nanos") == money(reports["user"], "cost_nanos")
+    for report in reports.values():
+        assert sum(row.calls for row in report.rows) == len(inside)
+    if not rates:
+        raw = {
+            code: sum(entry.nanos or 0 for entry in inside if entry.currency == code) for code in ("USD", "CNY", "EUR")
+        }
+        assert money(reports["user"], "cost_nanos") == {code: nanos for code, nanos in raw.items() if nanos}
