@@ -165,17 +165,13 @@ def parse_instant(text: str, zone_name: str) -> datetime:
     form = _INSTANT.fullmatch(text)
     if form is None:
         raise InvalidTime(f'"{text}" is no date or instant; give one like 2026-11-24, 2026-11-24T10:00 or now.')
-    _check_year(int(form["year"]), text)
+    if not FIRST_YEAR <= int(form["year"]) <= LAST_YEAR:
+        raise InvalidTime(f'"{text}" is outside the years {FIRST_YEAR} to {LAST_YEAR}; give one like 2026-11-24.')
     try:
         at = datetime.fromisoformat(text)
     except ValueError as error:
         raise InvalidTime(f'"{text}" does not exist: {error}; give an instant like 2026-11-24T10:00.') from None
     return at.astimezone(UTC) if form["offset"] else _first_instant(at.replace(tzinfo=UTC), zone(zone_name))
-
-
-def _check_year(year: int, text: str) -> None:
-    if not FIRST_YEAR <= year <= LAST_YEAR:
-        raise InvalidTime(f'"{text}" is outside the years {FIRST_YEAR} to {LAST_YEAR}; give one like 2026-11-24.')
 
 
 def month_window(text: str, zone_name: str) -> Window:
