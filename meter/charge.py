@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import Decimal
 from typing import TYPE_CHECKING, Literal
 
-from meter.price import FALLBACK, TOKEN_ITEMS, Price
+from meter.price import EXACT, FALLBACK, TOKEN_ITEMS, Price
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -17,8 +17,6 @@ Status = Literal["priced", "free", "partial", "unpriced", "stated"]
 
 NANO = 1_000_000_000
 """Nano-units in one unit of a currency."""
-
-_EXACT = Context(prec=100, rounding=ROUND_HALF_EVEN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,18 +52,18 @@ class Charge:
     @property
     def amount(self) -> Decimal | None:
         """The total in units of the currency, exact; None where unknown."""
-        return None if self.nanos is None else Decimal(self.nanos).scaleb(-9, _EXACT)
+        return None if self.nanos is None else Decimal(self.nanos).scaleb(-9, EXACT)
 
 
 def price_call(usage: Usage, price: Price | None) -> Charge:
     """Price every quantity of a call at the rates that held then."""
     if price is None or not price.rates:
-        return _without_price(usage)
+        return _without_price(usage, price)
     rates = price.rates_for(usage)
     lines = tuple(_line(item, quantity, _rate(rates, item)) for item, quantity in billable(usage, rates))
     known = [line.nanos for line in lines if line.nanos is not None]
     if lines and not known:
-        return Charge(lines=lines, status="unpriced", nanos=None, currency=None, price=price)
+        return _without_price(usage, price)
     status: Status = "priced"
     if len(known) < len(lines):
         status = "partial"
@@ -79,12 +77,12 @@ def billable(usage: Usage, rates: Mapping[str, Decimal]) -> Iterator[tuple[str, 
 
     A price of machine time or of requests alone covers the tokens; else every token is billed.
     """
-    if not rates or any(item in rates for item in TOKEN_ITEMS):
+    if not any(item in rates for item in COVERING) or any(item in rates for item in TOKEN_ITEMS):
         yield from _tokens(usage)
     if "request" in rates:
         yield "request", 1
     if "machine_second" in rates:
-        yield "machine_second", None if usage.machine_us is None else Decimal(usage.machine_us).scaleb(-6, _EXACT)
+        yield "machine_second", None if usage.machine_us is None else Decimal(usage.machine_us).scaleb(-6, EXACT)
     for name, count in usage.counts:
         if count:
             yield name, count
@@ -92,10 +90,10 @@ def billable(usage: Usage, rates: Mapping[str, Decimal]) -> Iterator[tuple[str, 
 
 def _tokens(usage: Usage) -> Iterator[tuple[str, int]]:
     """Yield parts apart from their whole; what is left of the whole is plain input or output."""
-    for whole, parts in _PARTS:
-        left = getattr(usage, f"{whole}_tokens")
-        for part in parts:
-            quantity = min(getattr(usage, f"{part}_tokens"), left)
+    for whole, whole_field, parts in _PARTS:
+        left = getattr(usage, whole_field)
+        for part, part_field in parts:
+            quantity = min(getattr(usage, part_field), left)
             if quantity:
                 left -= quantity
                 yield part, quantity
@@ -105,14 +103,21 @@ def _tokens(usage: Usage) -> Iterator[tuple[str, int]]:
 
 def nanos_of(quantity: int | Decimal, rate: Decimal) -> int:
     """Return quantity x rate in nano-units, rounded half-even once."""
-    product = _EXACT.multiply(Decimal(quantity), rate)
-    return int(_EXACT.to_integral_value(product.scaleb(9, _EXACT)))
+    product = EXACT.multiply(Decimal(quantity), rate)
+    return int(EXACT.to_integral_value(product.scaleb(9, EXACT)))
 
 
-_PARTS = (
-    ("input", ("cache_read", "cache_write", "cache_write_1h", "input_audio", "input_image", "input_video")),
-    ("output", ("reasoning", "output_audio", "output_image")),
+COVERING = ("request", "machine_second")
+"""Items whose rate pays for the tokens too, where tokens have no rate of their own."""
+
+_PARTS = tuple(
+    (whole, f"{whole}_tokens", tuple((part, f"{part}_tokens") for part in parts))
+    for whole, parts in (
+        ("input", ("cache_read", "cache_write", "cache_write_1h", "input_audio", "input_image", "input_video")),
+        ("output", ("reasoning", "output_audio", "output_image")),
+    )
 )
+"""Each whole with its parts, as items and as fields of a Usage; a token that is two of them counts as the first."""
 
 
 def _rate(rates: Mapping[str, Decimal], item: str) -> Decimal | None:
@@ -129,8 +134,9 @@ def _line(item: str, quantity: int | Decimal | None, rate: Decimal | None) -> Li
     return Line(item=item, quantity=Decimal(quantity), rate=rate, nanos=nanos)
 
 
-def _without_price(usage: Usage) -> Charge:
-    lines = tuple(_line(item, quantity, None) for item, quantity in billable(usage, {}))
+def _without_price(usage: Usage, price: Price | None) -> Charge:
+    """Return what the provider says the call cost, else nothing; `price` names no rate for any of it."""
+    lines = tuple(_line(item, quantity, None) for item, quantity in billable(usage, price.rates if price else {}))
     if usage.stated_cost is None:
-        return Charge(lines=lines, status="unpriced", nanos=None, currency=None)
+        return Charge(lines=lines, status="unpriced", nanos=None, currency=None, price=price)
     return Charge(lines=lines, status="stated", nanos=nanos_of(1, usage.stated_cost), currency="USD")

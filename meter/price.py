@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 from meter.errors import InvalidPrice
@@ -46,6 +46,16 @@ A one-hour cache write and audio have no entry: vendors bill them apart, so with
 """
 
 MILLION = Decimal(1_000_000)
+MOST = Decimal(1_000_000_000)
+"""The largest rate per single item; a larger one is a slip, and its cost would not fit a row."""
+
+EXACT = Context(prec=100, rounding=ROUND_HALF_EVEN)
+"""The arithmetic of money: whatever precision the host program has set for its own."""
+
+
+def per_million(rate: Decimal) -> Decimal:
+    """Return what one item costs at a rate per million, exactly."""
+    return EXACT.scaleb(rate, -6)
 
 
 def rate_of(value: object, what: str) -> Decimal:
@@ -53,12 +63,21 @@ def rate_of(value: object, what: str) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         raise InvalidPrice(f"{what} is {value!r}; give a number from 0 on.")
     try:
-        rate = Decimal(str(value))
+        rate = value if isinstance(value, Decimal) else Decimal(str(value))
     except InvalidOperation:
         raise InvalidPrice(f"{what} is {value!r}, which is no number; give one like 0.15.") from None
     if not rate.is_finite() or rate < 0:
         raise InvalidPrice(f"{what} is {value!r}; give a finite number from 0 on.")
+    if rate > MOST:
+        raise InvalidPrice(f"{what} is {value!r} for a single one; a rate per million has to be divided first.")
     return rate
+
+
+def currency_of(code: object, what: str) -> str:
+    """Return a currency's code; raise InvalidPrice for what cannot be one."""
+    if not isinstance(code, str) or len(code) != 3 or not code.isascii() or not code.isalpha() or not code.isupper():
+        raise InvalidPrice(f"{what} is {code!r}; give an ISO code like USD.")
+    return code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +90,9 @@ class Tier:
     """Holds where the input is larger than this; None holds for every input."""
     service_tier: str | None = None
     """Holds where this tier served the call; None holds for every tier."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rates", _checked(self.rates))
 
     def holds_for(self, usage: Usage) -> bool:
         """Tell whether these rates apply to a call."""
@@ -103,13 +125,13 @@ class Price:
     """Where the source has it from."""
 
     def __post_init__(self) -> None:
-        for where in (self.rates, *(tier.rates for tier in self.tiers)):
-            for item, rate in where.items():
-                if item not in ITEMS:
-                    raise InvalidPrice(f"{item!r} is no item that can be priced; items are {', '.join(ITEMS)}.")
-                rate_of(rate, f"The rate of {item} for {self.model}")
-        if len(self.currency) != 3 or not self.currency.isascii() or not self.currency.isupper():
-            raise InvalidPrice(f"The currency of {self.model} is {self.currency!r}; give an ISO code like USD.")
+        object.__setattr__(self, "rates", _checked(self.rates, f" for {self.model}"))
+        currency_of(self.currency, f"The currency of {self.model}")
+        for name in ("valid_from", "valid_to"):
+            bound = getattr(self, name)
+            if bound is not None and bound.utcoffset() is None:
+                raise InvalidPrice(f"{name} of {self.model} is {bound}, an instant without a zone; give it in UTC.")
+            object.__setattr__(self, name, bound and bound.astimezone(UTC))
         if self.valid_from and self.valid_to and self.valid_to <= self.valid_from:
             raise InvalidPrice(f"The price of {self.model} ends {self.valid_to} before it begins {self.valid_from}.")
 
@@ -170,8 +192,17 @@ class Price:
         return cls(**{**data, "rates": _rates_in(data["rates"]), "tiers": tiers})
 
 
+def _checked(rates: Mapping[str, Any], whose: str = "") -> dict[str, Decimal]:
+    """Return rates as exact Decimals of items that can be priced; raise InvalidPrice for anything else."""
+    for item in rates:
+        if item not in ITEMS:
+            raise InvalidPrice(f"{item!r} is no item that can be priced; items are {', '.join(ITEMS)}.")
+    return {item: rate_of(rate, f"The rate of {item}{whose}") for item, rate in rates.items()}
+
+
 def _rates_out(rates: Mapping[str, Decimal]) -> dict[str, str]:
-    return {item: str(rate) for item, rate in rates.items()}
+    # 0.150 and 0.15 are the same rate and leave the same text
+    return {item: format(rate.normalize(EXACT), "f") for item, rate in rates.items()}
 
 
 def _rates_in(rates: Mapping[str, str]) -> dict[str, Decimal]:
