@@ -31,6 +31,3 @@ def remember(response: object, entry: Entry | None) -> None:
         return
     if entry is not None:
         _seen[key] = (alive, entry)
-
-
-_seen: dict[int, tuple[weakref.ref[Any], Entry]] = {}

@@ -90,7 +90,8 @@ class Attempt:
         counted = None
         if usage is None or outcome == "cancelled":
             counted = self._count(chunks)
-            usage = usage and _mixed(usage, counted)
+            if usage and counted:
+                usage = _mixed(usage, counted)
         self._settle(_Ending(outcome, done, usage, counted, served=chunks[0] if chunks else None, error=error))
 
     def fail(self, error: BaseException) -> None:
@@ -98,8 +99,10 @@ class Attempt:
         self._settle(_Ending(outcome_of(error), time.perf_counter_ns(), error=type(error).__name__))
         remember(error, self.entry)
 
-    def _count(self, answers: Iterable[object]) -> Usage:
-        """Count what the provider did not say: the request, and the text that arrived."""
+    def _count(self, answers: Iterable[object]) -> Usage | None:
+        """Count what the provider did not say, the request and the text that arrived; None where settings forbid it."""
+        if self.books.settings.count == "never":
+            return None
         if self.counted_input is None:
             self.counted_input = _count_request(self.request)
         text = "".join(piece for answer in answers for piece in answer_texts(answer))
@@ -123,7 +126,8 @@ class Attempt:
         if usage:
             charge = price_call(usage, price)
         elif ending.outcome == "refused":
-            charge = Charge(lines=(), status="priced", nanos=0, currency=price and price.currency, price=price)
+            currency = price.currency if price else None
+            charge = Charge(lines=(), status="priced", nanos=0, currency=currency, price=price)
         else:
             charge = Charge(lines=(), status="unpriced", nanos=None, currency=None)
         if usage and ending.outcome == "ok":

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from meter import spill
 from meter.errors import LedgerError
 from meter.ledger import open_ledger
+from meter.period import local_zone
 from meter.pricebook import PriceBook
 
 if TYPE_CHECKING:
@@ -63,9 +64,8 @@ class Books:
         """Return the ledger, opened; raise LedgerError where it cannot be."""
         with self._lock:
             if self._ledger is None:
-                self._ledger = open_ledger(
-                    self.settings.ledger, zone=self.settings.zone, durability=self.settings.durability
-                )
+                zone = self.settings.zone or local_zone(self.settings.system_zone)
+                self._ledger = open_ledger(self.settings.ledger, zone=zone, durability=self.settings.durability)
             return self._ledger
 
     def price_served(self, asked: Model, served: str, at: datetime) -> tuple[Model, Price | None]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import atexit
 import functools
+import os
 import weakref
-from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from meter import backend, settings
@@ -13,7 +13,6 @@ from meter.answered import entry_of
 from meter.attempt import begin, begin_async, inside
 from meter.books import Books
 from meter.charge import price_call
-from meter.errors import SettingsError, suggest
 from meter.model import resolve
 from meter.stream import MeteredStream
 
@@ -37,14 +36,14 @@ class Meter:
     """
 
     def __init__(self, ledger: str | Path | Ledger | None = None, **overrides: Any) -> None:
-        chosen = _with(settings.load(), overrides)
+        chosen = settings.load().override(**overrides)
         if ledger is None:
             self._books = Books(chosen)
-        elif isinstance(ledger, str) or hasattr(ledger, "__fspath__"):
-            self._books = Books(replace(chosen, ledger=str(ledger)))
+        elif isinstance(ledger, str | os.PathLike):
+            self._books = Books(chosen.override(ledger=os.fspath(ledger)))
             self._books.open()
         else:
-            self._books = Books(replace(chosen, ledger=ledger.url), ledger)
+            self._books = Books(chosen.override(ledger=ledger.url), ledger)
         # the finalizers' queue is emptied at exit, without keeping a Meter alive that nobody uses
         atexit.register(_close, weakref.ref(self._books))
 
@@ -136,16 +135,6 @@ def _request(model: str, messages: Any, request: dict[str, Any]) -> dict[str, An
     if model:
         request["model"] = model
     return request
-
-
-def _with(chosen: settings.Settings, overrides: dict[str, Any]) -> settings.Settings:
-    known = {field.name for field in fields(chosen)}
-    for name in overrides:
-        if name not in known:
-            raise SettingsError(
-                f'"{name}" is no setting.{suggest(name, known)} Settings are {", ".join(sorted(known))}.'
-            )
-    return replace(chosen, **overrides)
 
 
 def _close(books: weakref.ref[Books]) -> None:
