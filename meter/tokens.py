@@ -1,0 +1,301 @@
+"""Counting tokens: of text, messages and requests, offline; the only importer of tiktoken.
+
+Exact for the text of OpenAI's models, an estimate for others (Chinese text may differ by half), for the frame of
+messages and for tool definitions; images, audio and files count as nothing here. No text is kept: what was counted
+is known by its hash alone.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from meter import prompt
+from meter.errors import UnknownName, suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sized
+    from pathlib import Path
+
+    Count = Callable[[str], int]
+
+DEFAULT_ENCODING = "o200k_base"
+"""What models are counted with whose encoding nobody told tiktoken."""
+
+_SHIPPED = ("o200k_base", "cl100k_base", "p50k_base")
+_COUNTED_AS = {
+    # the same vocabulary: only special tokens differ, and text has none
+    "o200k_harmony": "o200k_base",
+    "p50k_edit": "p50k_base",
+    # not shipped; p50k_base adds tokens for runs of spaces to this vocabulary
+    "r50k_base": "p50k_base",
+    "gpt2": "p50k_base",
+}
+_KEPT = 16_384
+"""Texts remembered per generation and encoding, of two; 100 bytes each."""
+_SLICE, _WINDOW = 4_096, 256
+_CUT = re.compile(r"(?<=\S) (?=\S)|(?<=[^\W\d_])[,.;:，。、；：！？](?=[^\W\d_])")
+"""What no encoding joins to the character before it: a cut there costs no token."""
+_DEPTH = 16
+"""Lists in an input are followed this deep."""
+
+_counters: dict[str, _Counter] = {}
+_loading = threading.Lock()
+
+
+def count_text(text: object, model: str = "", *, encoding: str | None = None) -> int:
+    """Return the tokens of a text for a model, or in a named encoding; what is no text has none.
+
+    A text longer than 4,096 characters is counted in slices, because tiktoken takes quadratic time for a word or a
+    blank of that length (and dies of a blank of a million). Slices end between words; where there are none, a slice
+    of 4,352 characters may add a token. Raises UnknownName for an encoding that tiktoken does not know.
+    """
+    if not isinstance(text, str):
+        return 0
+    return _counter(_known(encoding) if encoding else encoding_for(model)).count(text)
+
+
+def count_messages(messages: Any, model: str = "", *, tools: Any = None) -> int:
+    """Return the tokens of a chat with what frames it: roles, names, tool calls, tool definitions.
+
+    Takes a list of dicts or objects of any library; what is no text counts as nothing. The frame is OpenAI's.
+    """
+    counter = _counter(encoding_for(model))
+    count, total = counter.count, 0
+    called: dict[str, str] = {}
+    for message in messages if isinstance(messages, list | tuple) else (messages,):
+        if type(message) is dict and len(message) == 2:
+            role, content = message.get("role"), message.get("content")
+            if type(role) is str and type(content) is str:
+                total += prompt.PER_MESSAGE + count(role) + count(content)
+                continue
+        total += _count_message(message, count, called)
+    if tools:
+        total += _count_tools(tools, counter)
+        if total and any(prompt.get(message, "role") == "system" for message in prompt.items(messages)):
+            total -= prompt.SYSTEM_REUSED
+    return total + prompt.PER_REPLY if total else 0
+
+
+def count_request(request: object) -> int:
+    """Return the tokens that a request sends: messages and tools, or `input`, or `prompt`; 0 where it has none."""
+    if not isinstance(request, Mapping):
+        return 0
+    model = request.get("model")
+    model = model if isinstance(model, str) else ""
+    count = _counter(encoding_for(model)).count
+    outside = [text for name in ("instructions", "system") for text in prompt.texts(request.get(name))]
+    total = prompt.PER_MESSAGE + 1 + sum(map(count, outside)) if outside else 0
+    tools = request.get("tools") or request.get("functions")
+    messages = request.get("messages")
+    given = request.get("input") or request.get("prompt")
+    if not messages and isinstance(given, list | tuple) and given and isinstance(given[0], Mapping):
+        messages = given
+    if messages or tools:
+        total += count_messages(messages, model, tools=tools)
+    if not messages:
+        total += _count_input(given, count)
+    return total
+
+
+@lru_cache(maxsize=1024)
+def encoding_for(model: str) -> str:
+    """Return the name of a model's encoding: tiktoken's for OpenAI's models under any prefix, else the default."""
+    import tiktoken
+
+    name = model.rsplit("/", 1)[-1].lower().rpartition("openai.")[2]
+    first, _, rest = name.partition(":")
+    name = rest.partition(":")[0] if first == "ft" else first
+    try:
+        return tiktoken.encoding_name_for_model(name)
+    except KeyError:
+        return DEFAULT_ENCODING
+
+
+def is_ready(model: str) -> bool:
+    """Tell whether a model's text can be counted at once; loading its vocabulary takes a quarter of a second."""
+    if not _counters:
+        return False
+    encoding = encoding_for(model)
+    return _COUNTED_AS.get(encoding, encoding) in _counters
+
+
+def warm(model: str = "") -> None:
+    """Load the vocabulary of a model, or the default one."""
+    _counter(encoding_for(model))
+
+
+class _Counter:
+    """Counts texts in one encoding, each once while it is remembered.
+
+    A text is known by Python's own hash, 64 bits keyed anew in each process: among all that are remembered two are
+    taken for one another with a chance of 1 in 10 billion, and it is computed once per string, where a
+    cryptographic digest costs more than a microsecond per KB each time. Two generations make the least recently
+    used go first without a lock.
+    """
+
+    __slots__ = ("_encode", "_older", "_recent")
+
+    def __init__(self, encode: Callable[[str], Sized]) -> None:
+        self._encode = encode
+        self._recent: dict[int, int] = {}
+        self._older: dict[int, int] = {}
+
+    def count(self, text: str) -> int:
+        """Return the tokens of a text."""
+        key = hash(text)
+        known = self._recent.get(key)
+        return self.remember(key, lambda: self._count_new(text)) if known is None else known
+
+    def remember(self, key: int, count_new: Callable[[], int]) -> int:
+        """Return the count that is known by a key, or the new one."""
+        known = self._recent.get(key)
+        if known is not None:
+            return known
+        known = self._older.get(key)
+        if known is None:
+            known = count_new()
+        recent = self._recent
+        recent[key] = known
+        if len(recent) >= _KEPT:
+            self._older, self._recent = recent, {}
+        return known
+
+    def _count_new(self, text: str) -> int:
+        if len(text) <= _SLICE:
+            return len(self._encode(text))
+        return sum(len(self._encode(part)) for part in _slices(text))
+
+
+def _slices(text: str) -> Iterator[str]:
+    start = 0
+    while len(text) - start > _SLICE:
+        found = _CUT.search(text, start + _SLICE, start + _SLICE + _WINDOW)
+        end = found.start() if found else start + _SLICE + _WINDOW
+        yield text[start:end]
+        start = end
+    yield text[start:]
+
+
+def _counter(encoding: str) -> _Counter:
+    encoding = _COUNTED_AS.get(encoding, encoding)
+    counter = _counters.get(encoding)
+    if counter is None:
+        with _loading:
+            counter = _counters.get(encoding)
+            if counter is None:
+                counter = _counters[encoding] = _load(encoding)
+    return counter
+
+
+def _load(encoding: str) -> _Counter:
+    """Return the counter of an encoding, or of the first shipped one where its vocabulary is not there."""
+    for name in (encoding, *_SHIPPED):
+        if name in _counters:
+            return _counters[name]
+        try:
+            return _Counter(_encoder(name))
+        except (OSError, LookupError, AttributeError):
+            continue
+    return _Counter(_quarters)
+
+
+def _quarters(text: str) -> Sized:
+    """Stand in for an encoder where there is no vocabulary at all: a token per four bytes."""
+    return range((len(text.encode("utf-8", "surrogatepass")) + 3) // 4)
+
+
+def _encoder(name: str) -> Callable[[str], Sized]:
+    """Return what encodes text, from tiktoken's definition and a vocabulary file that litellm ships.
+
+    The definitions are run in a copy of their own, where the reader of files is ours: tiktoken's would download what
+    it does not find, and learns where to look only from the environment, which belongs to the whole process.
+    """
+    import importlib.util
+
+    import tiktoken
+
+    loaded = tiktoken.registry.ENCODINGS.get(name)
+    if loaded is not None:
+        return loaded.encode_ordinary
+    spec = importlib.util.find_spec("tiktoken_ext.openai_public")
+    if spec is None or spec.loader is None:
+        raise LookupError(name)
+    definitions = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(definitions)
+    names = vars(definitions)
+    if "load_tiktoken_bpe" not in names:
+        raise LookupError(name)
+    names["load_tiktoken_bpe"] = _read_vocabulary
+    return tiktoken.Encoding(**names["ENCODING_CONSTRUCTORS"][name]()).encode_ordinary
+
+
+def _read_vocabulary(url: str, expected_hash: str | None = None) -> dict[bytes, int]:
+    """Return a vocabulary from litellm's copy of tiktoken's file; raise OSError where there is none."""
+    from binascii import a2b_base64
+    from hashlib import sha1, sha256
+
+    data = (_folder() / sha1(url.encode(), usedforsecurity=False).hexdigest()).read_bytes()
+    if expected_hash and sha256(data).hexdigest() != expected_hash:
+        raise OSError(f"The vocabulary of {url} that litellm ships is not the one that tiktoken knows.")
+    # a loop, not one call: other threads run between its steps
+    ranks = {}
+    for line in data.splitlines():
+        token, _, rank = line.partition(b" ")
+        ranks[a2b_base64(token)] = int(rank)
+    return ranks
+
+
+def _folder() -> Path:
+    import importlib.util
+    from pathlib import Path
+
+    spec = importlib.util.find_spec("litellm")
+    if spec is None or not spec.submodule_search_locations:
+        raise FileNotFoundError("litellm")
+    return Path(spec.submodule_search_locations[0]) / "litellm_core_utils" / "tokenizers"
+
+
+def _known(encoding: str) -> str:
+    import tiktoken
+
+    names = tiktoken.list_encoding_names()
+    if encoding not in names:
+        raise UnknownName(
+            f'No encoding is named "{encoding}".{suggest(encoding, names)} Encodings are {", ".join(sorted(names))}.'
+        )
+    return encoding
+
+
+def _count_message(message: Any, count: Count, called: dict[str, str]) -> int:
+    frame, texts = prompt.shown(message, called)
+    return frame + sum(map(count, texts))
+
+
+def _count_tools(tools: Any, counter: _Counter) -> int:
+    """Return the tokens of tool definitions, an estimate; equal ones are written out and counted once."""
+    import marshal
+
+    try:
+        # the fastest that tells two lists of definitions apart; version 2 writes equal ones alike
+        key = hash(("tools", marshal.dumps(tools, 2)))
+    except ValueError:
+        return _count_definitions(tools, counter)
+    return counter.remember(key, lambda: _count_definitions(tools, counter))
+
+
+def _count_definitions(tools: Any, counter: _Counter) -> int:
+    text = prompt.definitions(tools)
+    return prompt.PER_TOOLS + counter.count(text) if text else 0
+
+
+def _count_input(given: Any, count: Count, depth: int = _DEPTH) -> int:
+    """Return the tokens of the input of an embedding or completion: a text, token ids, or lists of them."""
+    if isinstance(given, str):
+        return count(given)
+    if isinstance(given, list | tuple) and depth:
+        return sum(1 if type(item) is int else _count_input(item, count, depth - 1) for item in given)
+    return 0
