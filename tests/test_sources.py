@@ -1,0 +1,526 @@
+"""The sources of rates: what each knows, and what it must not take for known."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from genai_prices import types as theirs
+
+from meter.charge import price_call
+from meter.price import Price, per_million
+from meter.sources import ALWAYS, genai, litellm_map
+from meter.sources.genai import GenaiPrices
+from meter.sources.litellm_map import LitellmMap
+from meter.sources.shipped import ShippedRates
+from meter.sources.user import UserRates
+from meter.usage.value import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from meter.sources import Source
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+TICK = timedelta(microseconds=1)
+
+
+def utc(year: int, month: int, day: int, hour: int = 0, minute: int = 0) -> datetime:
+    return datetime(year, month, day, hour, minute, tzinfo=UTC)
+
+
+def mtok(price: Price | None, item: str) -> Decimal | None:
+    """Return a rate per million, None where the price or the rate is missing."""
+    return None if price is None or item not in price.rates else price.rates[item] * 1_000_000
+
+
+# shipped rates
+
+
+@pytest.mark.parametrize(
+    ("name", "at", "rate"),
+    [
+        ("ernie-3.5-8k", utc(2023, 7, 22), 12),
+        ("ernie-3.5-8k", utc(2024, 7, 5) - TICK, 12),
+        ("ernie-3.5-8k", utc(2024, 7, 5), 4),
+        ("ernie-4.0-8k", utc(2023, 10, 17), 120),
+        ("ernie-4.0-8k", utc(2024, 11, 1), 30),
+        ("ernie-4.0-8k", NOW, 30),
+    ],
+)
+def test_a_shipped_rate_holds_from_its_day_to_before_its_last(name: str, at: datetime, rate: int) -> None:
+    price = ShippedRates().find(name, "baidu", at)
+    assert mtok(price, "input") == rate
+    assert price is not None
+    assert (price.currency, price.source) == ("CNY", "rates")
+    assert "certainty" in price.note
+
+
+def test_before_its_first_day_a_model_has_no_shipped_rate() -> None:
+    assert ShippedRates().find("ernie-4.0-8k", "baidu", utc(2023, 10, 17) - TICK) is None
+    assert ShippedRates().find("ernie-4.0-8k", "openai", NOW) is None
+
+
+@pytest.mark.parametrize(("tokens", "rate"), [(32_000, 6), (32_001, 10)])
+def test_a_shipped_tier_begins_above_its_threshold(tokens: int, rate: int) -> None:
+    """Pitfall 9."""
+    price = ShippedRates().find("ernie-5.0", "baidu", NOW)
+    assert price is not None
+    assert price_call(Usage(input_tokens=tokens), price).amount == tokens * per_million(Decimal(rate))
+
+
+def test_a_shipped_0_is_free_and_an_empty_cell_is_no_rate() -> None:
+    """Pitfall 2."""
+    free = ShippedRates().find("ernie-lite-8k", "baidu", NOW)
+    assert free is not None
+    assert free.rates == {"input": 0, "output": 0}
+    assert price_call(Usage(input_tokens=5), free).status == "free"
+
+
+# the user's rates
+
+
+def user_rate(model: str, provider: str, rate: int, **dates: datetime) -> Price:
+    return Price(model=model, provider=provider, currency="USD", rates={"input": Decimal(rate)}, **dates)
+
+
+def test_the_newest_rate_that_holds_wins() -> None:
+    rates = UserRates(
+        [
+            user_rate("m", "openai", 1),
+            user_rate("m", "openai", 2, valid_from=utc(2026, 1, 1)),
+            user_rate("m", "openai", 3, valid_from=utc(2026, 6, 1), valid_to=utc(2026, 7, 1)),
+        ]
+    )
+    found = [
+        rates.find("m", "openai", at) for at in (utc(2025, 5, 5), utc(2026, 5, 5), utc(2026, 6, 5), utc(2026, 7, 1))
+    ]
+    assert [price and price.rates["input"] for price in found] == [1, 2, 3, 2]
+    assert rates.steady("m", "openai", utc(2026, 6, 5)) == (utc(2026, 6, 1), utc(2026, 7, 1))
+
+
+def test_a_rate_without_a_provider_is_for_every_vendor_and_no_host() -> None:
+    rates = UserRates([user_rate("Some-Model", "", 1)])
+    assert rates.find("some-model", "openai", NOW)
+    assert rates.find("some-model", "groq", NOW)
+    assert rates.find("some-model", "", NOW)
+    assert rates.find("some-model", "127.0.0.1", NOW) is None
+    assert rates.find("some-model", "ollama", NOW) is None
+
+
+def test_a_rate_with_a_provider_is_for_that_one() -> None:
+    rates = UserRates([user_rate("smollm2", "127.0.0.1", 1), user_rate("gpt-4o", "azure", 2)])
+    assert rates.find("smollm2", "127.0.0.1", NOW)
+    assert rates.find("smollm2", "10.0.0.1", NOW) is None
+    assert rates.find("smollm2", "", NOW) is None
+    assert rates.find("gpt-4o", "openai", NOW) is None
+
+
+def test_a_rate_may_be_set_under_a_name_with_prefix() -> None:
+    rates = UserRates([user_rate("openai/gpt-4o", "", 1), user_rate("openai/smollm2", "127.0.0.1", 2)])
+    assert rates.find("gpt-4o", "openai", NOW)
+    assert rates.find("gpt-4o", "azure", NOW) is None
+    assert rates.find("smollm2", "127.0.0.1", NOW)
+
+
+def test_a_rate_for_a_known_family_without_provider_is_still_for_every_vendor() -> None:
+    assert UserRates([user_rate("gpt-4o", "", 1)]).find("gpt-4o", "azure", NOW)
+
+
+# genai-prices
+
+
+def test_a_rate_is_the_vendor_s_of_that_day() -> None:
+    old, new = (GenaiPrices().find("o3", "openai", at) for at in (utc(2025, 5, 1), utc(2025, 7, 1)))
+    assert [mtok(price, "output") for price in (old, new)] == [40, 8]
+    assert old is not None
+    assert new is not None
+    assert (old.valid_from, old.valid_to) == (None, utc(2025, 6, 10))
+    assert (new.valid_from, new.valid_to) == (utc(2025, 6, 10), None)
+    assert GenaiPrices().steady("o3", "openai", utc(2025, 5, 1))[1] == utc(2025, 6, 10)
+    assert new.source.startswith("genai-prices ")
+
+
+@pytest.mark.parametrize(
+    ("name", "provider", "model"),
+    [
+        ("claude-sonnet-4-5", "anthropic", "claude-sonnet-4-5"),
+        ("claude-sonnet-4-5-20250929", "anthropic", "claude-sonnet-4-5"),
+        ("claude-sonnet-4-5@20250929", "vertex", "claude-sonnet-4-5"),
+        ("gpt-4o-mini-2024-07-18", "openai", "gpt-4o-mini"),
+        ("gpt-4o-mini-20240718", "openai", "gpt-4o-mini"),
+        ("gpt-5-nano-2025-08-07", "openai", "gpt-5-nano"),
+        ("gemini-1.5-pro-002", "google", "gemini-1.5-pro"),
+        ("ft:gpt-4o-mini-2024-07-18:acme::abc123", "openai", "ft:gpt-4o-mini"),
+        ("us.meta.llama3-1-70b-instruct-v1:0", "bedrock", "meta.llama3-1-70b-instruct-v1:0"),
+    ],
+)
+def test_dated_prefixed_and_regional_names_resolve_by_rule(name: str, provider: str, model: str) -> None:
+    """Pitfall 3."""
+    price = GenaiPrices().find(name, provider, NOW)
+    assert price is not None
+    assert (price.model, price.provider) == (model, provider)
+
+
+@pytest.mark.parametrize(
+    ("name", "provider"),
+    [
+        ("agent_o1_xyz", "openai"),
+        ("gpt-9", "openai"),
+        ("my-finetuned-gpt-4o", "openai"),
+        ("gpt-5-nano-for-agents", "openai"),
+        ("claude-haiku-4-5-agent", "anthropic"),
+        ("claude-3-haiku-of-mine", "anthropic"),
+        ("my-claude-3-haiku", "vertex"),
+        ("gemini-1.5-flash-8b-of-mine", "google"),
+        ("team-o4-mini", "azure"),
+        ("o4-mini-deep-research", "azure"),
+        ("agent.meta.llama3-1-70b-instruct", "bedrock"),
+        ("kimi-k2.5.1", "moonshot"),
+        ("gpt-4o", "127.0.0.1"),
+    ],
+)
+def test_a_name_that_only_looks_like_a_model_s_is_unknown(name: str, provider: str) -> None:
+    """Pitfall 3: no substring matching, though the source's own rules do it."""
+    assert GenaiPrices().find(name, provider, NOW) is None
+    assert LitellmMap().find(name, provider, NOW) is None
+
+
+def test_a_region_with_rates_of_its_own_is_left_to_the_source_that_has_them() -> None:
+    """Pitfall 3."""
+    name = "eu-west-1/meta.llama3-70b-instruct-v1:0"
+    assert GenaiPrices().find(name, "bedrock", NOW) is None
+    price = LitellmMap().find(name, "bedrock", NOW)
+    assert price is not None
+    assert price.model == f"bedrock/{name}"
+
+
+def test_a_name_that_tells_no_vendor_is_left_to_the_source_that_lists_it_whole() -> None:
+    assert GenaiPrices().find("gpt-4o", "", NOW) is None
+    price = LitellmMap().find("gpt-4o", "", NOW)
+    assert price is not None
+    assert price.provider == "openai"
+
+
+def test_a_name_made_to_be_split_in_many_ways_is_read_at_once() -> None:
+    assert GenaiPrices().find("claude-haiku-4-5" + "-123" * 500 + "x", "anthropic", NOW) is None
+
+
+def test_a_row_of_genai_prices_without_any_rate_is_no_price() -> None:
+    """Pitfall 2."""
+    assert GenaiPrices().find("mai-ds-r1:free", "azure", NOW) is None
+
+
+@pytest.fixture
+def invented(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[theirs.ModelInfo]]:
+    """Replace what genai-prices knows by a list of models of a vendor called typesafe."""
+    models: list[theirs.ModelInfo] = []
+    vendor = SimpleNamespace(id="typesafe", models=models, pricing_urls=["https://example.org/prices"])
+    monkeypatch.setattr(genai, "_vendors", lambda: {"typesafe": vendor})
+    genai._found.cache_clear()
+    yield models
+    genai._found.cache_clear()
+
+
+def model_info(**fields: Any) -> theirs.ModelInfo:
+    return theirs.ModelInfo(id="m", match=theirs.ClauseEquals("m"), **fields)
+
+
+def test_steps_of_each_item_become_tiers(invented: list[theirs.ModelInfo]) -> None:
+    """Pitfall 9: each item has thresholds of its own."""
+    steps = theirs.TieredPrices(base=Decimal(1), tiers=[theirs.Tier(start=100, price=Decimal(2))])
+    more = theirs.TieredPrices(
+        base=Decimal(4),
+        tiers=[theirs.Tier(start=100, price=Decimal(5)), theirs.Tier(start=200, price=Decimal(6))],
+    )
+    prices = theirs.ModelPrice(input_mtok=steps, output_mtok=more, cache_read_mtok=Decimal("0.1"))
+    invented.append(model_info(prices=prices))
+    price = GenaiPrices().find("m", "typesafe", NOW)
+    assert price is not None
+    found = [price.rates_for(Usage(input_tokens=tokens)) for tokens in (100, 101, 200, 201)]
+    assert [(rates["input"] * 10**6, rates["output"] * 10**6) for rates in found] == [(1, 4), (2, 5), (2, 5), (2, 6)]
+    assert all(rates["cache_read"] == Decimal("1e-7") for rates in found)
+
+
+def test_a_service_tier_is_a_variant_and_others_are_left_out(invented: list[theirs.ModelInfo]) -> None:
+    """Pitfall 10: the tier that served the call decides."""
+    later = theirs.StartDateConstraint(date(2026, 6, 1))
+    invented.append(
+        model_info(
+            prices=theirs.ModelPrice(input_mtok=Decimal(4)),
+            price_variants=[
+                theirs.PriceVariant({"service_tier": "flex"}, theirs.ModelPrice(input_mtok=Decimal(2)), later),
+                theirs.PriceVariant({"service_tier": "flex"}, theirs.ModelPrice(input_mtok=Decimal(3))),
+                theirs.PriceVariant({"processing": "batch"}, theirs.ModelPrice(input_mtok=Decimal(1))),
+                theirs.PriceVariant({"speed": "fast"}, theirs.ModelPrice(input_mtok=Decimal(9))),
+            ],
+        )
+    )
+    price, older = (GenaiPrices().find("m", "typesafe", at) for at in (NOW, utc(2026, 5, 1)))
+    assert price is not None
+    assert older is not None
+
+    def rate(price: Price, tier: str | None) -> Decimal:
+        return price.rates_for(Usage(service_tier=tier))["input"] * 10**6
+
+    assert [rate(price, tier) for tier in (None, "flex", "batch", "fast")] == [4, 2, 1, 4]
+    assert rate(older, "flex") == 3
+    # the variant's day changes the answer, not since when the rates are
+    assert GenaiPrices().steady("m", "typesafe", NOW)[0] == utc(2026, 6, 1)
+    assert price.valid_from is None
+
+
+@pytest.mark.parametrize(("hour", "rate"), [(0, 1), (1, 2), (3, 2), (4, 1), (22, 1), (23, 3)])
+def test_a_rate_may_hold_at_some_hours(invented: list[theirs.ModelInfo], hour: int, rate: int) -> None:
+    def row(constraint: Any, rate: int) -> theirs.ConditionalPrice:
+        return theirs.ConditionalPrice(constraint, prices=theirs.ModelPrice(input_mtok=Decimal(rate)))
+
+    invented.append(
+        model_info(
+            prices=[
+                row(None, 1),
+                row(theirs.TimeOfDateConstraint(time(1), time(4)), 2),
+                row(theirs.TimeOfDateConstraint(time(23), time(0)), 3),
+            ]
+        )
+    )
+    at = utc(2026, 11, 24, hour)
+    assert mtok(GenaiPrices().find("m", "typesafe", at), "input") == rate
+    since, until = GenaiPrices().steady("m", "typesafe", at)
+    assert since <= at < until
+    for inside in (since, until - TICK):
+        assert mtok(GenaiPrices().find("m", "typesafe", inside), "input") == rate
+    assert mtok(GenaiPrices().find("m", "typesafe", until), "input") != rate
+
+
+def test_what_begins_later_is_not_known_before(invented: list[theirs.ModelInfo]) -> None:
+    begins = theirs.StartDateConstraint(date(2026, 6, 1))
+    row = theirs.ConditionalPrice(begins, prices=theirs.ModelPrice(input_mtok=Decimal(1)))
+    invented.append(model_info(prices=[row]))
+    assert GenaiPrices().find("m", "typesafe", utc(2026, 6, 1) - TICK) is None
+    assert GenaiPrices().find("m", "typesafe", utc(2026, 6, 1))
+
+
+# litellm's map
+
+
+@pytest.fixture
+def own_map(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Return a function that puts a map of one's own in the place of litellm's."""
+    import importlib.metadata
+    import importlib.util
+
+    def put(rows: dict[str, dict[str, Any]]) -> LitellmMap:
+        (tmp_path / litellm_map.FILE).write_text(json.dumps(rows), "utf-8")
+        litellm_map._map.cache_clear()
+        return LitellmMap()
+
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: SimpleNamespace(origin=str(tmp_path / "__init__.py")))
+    monkeypatch.setattr(importlib.metadata, "version", lambda _: "1.2.3")
+    yield put
+    litellm_map._map.cache_clear()
+
+
+def test_the_grammar_of_keys_is_read(own_map: Any) -> None:
+    """Pitfalls 7 and 9: the hour of a write, thresholds, service tiers, and all of them together."""
+    row = {
+        "litellm_provider": "anthropic",
+        "input_cost_per_token": 3e-06,
+        "output_cost_per_token": 1.5e-05,
+        "cache_read_input_token_cost": 3e-07,
+        "cache_creation_input_token_cost": 3.75e-06,
+        "cache_creation_input_token_cost_above_1hr": 6e-06,
+        "input_cost_per_token_above_200k_tokens": 6e-06,
+        "cache_creation_input_token_cost_above_1hr_above_200k_tokens": 1.2e-05,
+        "input_cost_per_token_priority": 9e-06,
+        "input_cost_per_token_above_200k_tokens_priority": 1.8e-05,
+        "input_cost_per_token_batches": 1.5e-06,
+        "source": "https://example.org/prices",
+    }
+    price = own_map({"claude-x": row}).find("claude-x", "anthropic", NOW)
+    assert price.rates == {
+        "input": Decimal("3e-6"),
+        "output": Decimal("1.5e-5"),
+        "cache_read": Decimal("3e-7"),
+        "cache_write": Decimal("3.75e-6"),
+        "cache_write_1h": Decimal("6e-6"),
+    }
+    assert (price.source, price.note, price.valid_from) == ("litellm 1.2.3", "https://example.org/prices", None)
+
+    def rate(item: str, tokens: int, tier: str | None = None) -> Decimal:
+        return price.rates_for(Usage(input_tokens=tokens, service_tier=tier))[item] * 10**6
+
+    assert [rate("input", tokens) for tokens in (200_000, 200_001)] == [3, 6]
+    assert [rate("cache_write_1h", tokens) for tokens in (200_000, 200_001)] == [6, 12]
+    assert [rate("input", tokens, "priority") for tokens in (200_000, 200_001)] == [9, 18]
+    assert [rate("input", tokens, "fast") for tokens in (200_000, 200_001)] == [9, 18]
+    # without a long-context rate of its own a batch stays at the batch's
+    assert [rate("input", tokens, "batch") for tokens in (200_000, 200_001)] == [Decimal("1.5"), Decimal("1.5")]
+
+
+def test_at_xai_the_threshold_itself_is_long(own_map: Any) -> None:
+    """Pitfall 9."""
+    row = {"litellm_provider": "xai", "input_cost_per_token": 3e-06, "input_cost_per_token_above_200k_tokens": 6e-06}
+    price = own_map({"xai/grok-x": row}).find("grok-x", "xai", NOW)
+    found = [price.rates_for(Usage(input_tokens=tokens))["input"] * 10**6 for tokens in (199_999, 200_000)]
+    assert found == [3, 6]
+
+
+def test_ranges_of_input_become_tiers(own_map: Any) -> None:
+    ranges = [
+        {
+            "range": [0, 32000.0],
+            "input_cost_per_token": 1e-06,
+            "output_cost_per_token": 4e-06,
+            "cache_read_input_token_cost": 1e-07,
+        },
+        {"range": [32000.0, 128000.0], "input_cost_per_token": 2e-06, "output_cost_per_token": 8e-06},
+    ]
+    price = own_map({"dashscope/q": {"litellm_provider": "dashscope", "tiered_pricing": ranges}}).find(
+        "q", "alibaba", NOW
+    )
+    found = [price.rates_for(Usage(input_tokens=tokens)) for tokens in (32_000, 32_001)]
+    assert [rates["output"] * 10**6 for rates in found] == [4, 8]
+    assert [rates["cache_read"] * 10**6 for rates in found] == [Decimal("0.1"), 2]
+
+
+@pytest.mark.parametrize(
+    ("at", "rate"),
+    [
+        (utc(2026, 11, 24, 1), 2),  # a Tuesday
+        (utc(2026, 11, 24, 0, 59), 1),
+        (utc(2026, 11, 24, 23, 30), 1),
+        (utc(2026, 11, 28, 2), 1),  # a Saturday
+        (utc(2026, 11, 27, 16, 30), 1),  # Friday in UTC, Saturday in Shanghai
+        (utc(2026, 11, 27, 15, 30), 2),
+    ],
+)
+def test_off_peak_hours_are_billed_at_their_rate(own_map: Any, at: datetime, rate: int) -> None:
+    off_peak = {
+        "input_cost_per_token": 1e-06,
+        "weekday_timezone": "Asia/Shanghai",
+        "windows": [
+            {"hours_utc": ["23:00-01:00"], "weekdays": [1, 2, 3, 4, 5]},
+            {"hours_utc": "00:00-00:00", "weekdays": [6, 7]},
+        ],
+    }
+    row = {"litellm_provider": "deepseek", "input_cost_per_token": 2e-06, "off_peak_pricing": off_peak}
+    source = own_map({"deepseek/d": row})
+    assert mtok(source.find("d", "deepseek", at), "input") == rate
+    since, until = source.steady("d", "deepseek", at)
+    assert since <= at < until
+    for inside in (since, until - TICK):
+        assert mtok(source.find("d", "deepseek", inside), "input") == rate
+
+
+@pytest.mark.parametrize(
+    ("row", "is_priced"),
+    [
+        ({}, False),
+        ({"input_cost_per_token": 0, "output_cost_per_token": 0}, False),
+        ({"input_cost_per_token": 0, "output_cost_per_token": 0, "source": "https://example.org"}, True),
+        ({"input_cost_per_token": 0, "output_cost_per_image": 0.04, "source": "https://example.org"}, False),
+        ({"output_cost_per_second": 0.1}, False),
+        ({"input_cost_per_token": -1}, False),
+        ({"input_cost_per_token": "dear"}, False),
+        ({"input_cost_per_token": 1e-06}, True),
+    ],
+)
+def test_a_row_without_a_rate_is_no_price_and_a_0_without_a_page_is_not_free(
+    own_map: Any, row: dict[str, Any], is_priced: bool
+) -> None:
+    """Pitfall 2: the map writes 0 also for what it does not know."""
+    price = own_map({"openai/m": {"litellm_provider": "openai", **row}}).find("m", "openai", NOW)
+    assert (price is not None) is is_priced
+
+
+def test_a_write_at_0_is_billed_as_the_input_it_is(own_map: Any) -> None:
+    row = {"litellm_provider": "zai", "input_cost_per_token": 1e-06, "cache_creation_input_token_cost": 0}
+    price = own_map({"zai/g": row}).find("g", "zai", NOW)
+    assert price_call(Usage(input_tokens=10, cache_write_tokens=10), price).nanos == 10_000
+
+
+def test_reasoning_at_the_rate_of_the_output_rises_with_it(own_map: Any) -> None:
+    """Pitfall 8."""
+    row = {
+        "litellm_provider": "gemini",
+        "output_cost_per_token": 1e-06,
+        "output_cost_per_reasoning_token": 1e-06,
+        "output_cost_per_token_priority": 2e-06,
+    }
+    price = own_map({"gemini/g": row}).find("g", "google", NOW)
+    usage = Usage(output_tokens=10, reasoning_tokens=4, service_tier="priority")
+    assert price_call(usage, price).nanos == 20_000
+
+
+def test_a_key_nobody_understands_is_warned_of_once(own_map: Any, caplog: pytest.LogCaptureFixture) -> None:
+    row = {
+        "litellm_provider": "openai",
+        "input_cost_per_token": 1e-06,
+        "output_cost_per_second": 1,
+        "regional_processing_uplift_multiplier_eu": 1.1,
+        "thinking_cost_per_thought": 1,
+    }
+    source = own_map({"m": row, "n": row})
+    with caplog.at_level(logging.WARNING, "meter"):
+        source.find("m", "openai", NOW)
+        source.find("n", "openai", NOW)
+    assert [record.getMessage().rpartition(": ")[2] for record in caplog.records] == ["thinking_cost_per_thought"]
+
+
+def test_the_map_that_is_installed_is_understood(caplog: pytest.LogCaptureFixture) -> None:
+    litellm_map._map.cache_clear()
+    with caplog.at_level(logging.WARNING, "meter"):
+        assert LitellmMap().find("gpt-4o", "azure", NOW)
+    assert not caplog.records
+
+
+def test_the_map_is_asked_by_vendor_or_by_its_whole_key(own_map: Any) -> None:
+    rows = {
+        "azure/gpt-4o": {"litellm_provider": "azure", "input_cost_per_token": 2e-06},
+        "gpt-4o": {"litellm_provider": "openai", "input_cost_per_token": 1e-06},
+        "ollama/llama3": {"litellm_provider": "ollama", "input_cost_per_token": 1e-06},
+    }
+    source = own_map(rows)
+    assert [mtok(source.find("gpt-4o", vendor, NOW), "input") for vendor in ("azure", "openai", "groq", "")] == [
+        2,
+        1,
+        None,
+        1,
+    ]
+    assert source.find("llama3", "ollama", NOW) is None
+    assert source.find("4o", "openai", NOW) is None
+
+
+@pytest.mark.parametrize("source", [ShippedRates(), GenaiPrices(), LitellmMap()], ids=lambda source: source.name)
+def test_a_source_names_its_models_and_is_steady_about_what_it_does_not_know(source: Source) -> None:
+    assert any(name.startswith(("ernie-", "gpt-")) for name in source.names())
+    assert source.steady("nobody-s-model", "openai", NOW) == ALWAYS
+
+
+ASK = """
+import socket, sys
+def no(*args, **more): raise AssertionError("a socket was opened")
+socket.socket.connect = socket.create_connection = socket.getaddrinfo = no
+from meter.pricebook import PriceBook
+book = PriceBook()
+assert book.find("ernie-4.0-8k", "baidu") is not None
+assert "genai_prices" not in sys.modules, "genai_prices was imported for a shipped model"
+assert book.find("gpt-4o-mini", "openai") is not None
+assert book.find("gpt-4o", "azure").source.startswith("litellm")
+assert book.find("nobody-s-model", "openai") is None
+assert "litellm" not in sys.modules and "tiktoken" not in sys.modules
+"""
+
+
+def test_finding_a_price_opens_no_socket_and_does_not_import_litellm() -> None:
+    """Pitfalls 43 and 44: no network, and the map is read as a file."""
+    subprocess.run([sys.executable, "-W", "error", "-c", ASK], check=True)
