@@ -76,6 +76,11 @@ def test_a_direct_rate_comes_before_a_newer_inverse_one() -> None:
     assert table.find("CNY", "USD", FIRST) == Fraction(1, 7)
 
 
+def test_rates_may_be_given_in_any_order() -> None:
+    table = FxTable([FxRate("USD", "CNY", Decimal(8), NEXT), FxRate("USD", "CNY", Decimal(7), FIRST)])
+    assert [table.find("USD", "CNY", day) for day in (FIRST, NEXT)] == [7, 8]
+
+
 def test_of_two_rates_for_a_day_the_later_given_wins() -> None:
     table = FxTable([FxRate("USD", "CNY", Decimal(7), FIRST), FxRate("USD", "CNY", Decimal(8), FIRST)])
     assert table.find("USD", "CNY", FIRST) == 8

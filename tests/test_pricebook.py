@@ -164,6 +164,13 @@ def test_a_source_that_knows_is_the_last_one_asked() -> None:
     assert (first.asked, second.asked) == (1, 0)
 
 
+@pytest.mark.parametrize("own", ["127.0.0.1", "gpu-box", "host:openai", "ollama"])
+def test_of_a_server_of_one_s_own_no_source_is_asked(own: str) -> None:
+    source = Known("one", price(2, "m", own))
+    assert PriceBook(sources=(source,)).find("m", own, NOW) is None
+    assert source.asked == 0
+
+
 def test_a_source_that_breaks_does_not_break_the_call(caplog: pytest.LogCaptureFixture) -> None:
     found = PriceBook(sources=(Broken("broken"), Known("sound", price(2)))).find("m", "openai", NOW)
     assert found is not None

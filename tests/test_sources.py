@@ -343,6 +343,7 @@ def test_the_grammar_of_keys_is_read(own_map: Any) -> None:
         "input_cost_per_token_priority": 9e-06,
         "input_cost_per_token_above_200k_tokens_priority": 1.8e-05,
         "input_cost_per_token_batches": 1.5e-06,
+        "input_cost_per_token_flex": 2e-06,
         "source": "https://example.org/prices",
     }
     price = own_map({"claude-x": row}).find("claude-x", "anthropic", NOW)
@@ -362,7 +363,8 @@ def test_the_grammar_of_keys_is_read(own_map: Any) -> None:
     assert [rate("cache_write_1h", tokens) for tokens in (200_000, 200_001)] == [6, 12]
     assert [rate("input", tokens, "priority") for tokens in (200_000, 200_001)] == [9, 18]
     assert [rate("input", tokens, "fast") for tokens in (200_000, 200_001)] == [9, 18]
-    # without a long-context rate of its own a batch stays at the batch's
+    # without a long-context rate of its own a tier is billed at the common one, as litellm does, a batch at the batch's
+    assert [rate("input", tokens, "flex") for tokens in (200_000, 200_001)] == [2, 6]
     assert [rate("input", tokens, "batch") for tokens in (200_000, 200_001)] == [Decimal("1.5"), Decimal("1.5")]
 
 
@@ -398,6 +400,8 @@ def test_ranges_of_input_become_tiers(own_map: Any) -> None:
         (utc(2026, 11, 24, 1), 2),  # a Tuesday
         (utc(2026, 11, 24, 0, 59), 1),
         (utc(2026, 11, 24, 23, 30), 1),
+        (utc(2026, 11, 24, 4), 1),
+        (utc(2026, 11, 24, 6), 2),
         (utc(2026, 11, 28, 2), 1),  # a Saturday
         (utc(2026, 11, 27, 16, 30), 1),  # Friday in UTC, Saturday in Shanghai
         (utc(2026, 11, 27, 15, 30), 2),
@@ -408,7 +412,7 @@ def test_off_peak_hours_are_billed_at_their_rate(own_map: Any, at: datetime, rat
         "input_cost_per_token": 1e-06,
         "weekday_timezone": "Asia/Shanghai",
         "windows": [
-            {"hours_utc": ["23:00-01:00"], "weekdays": [1, 2, 3, 4, 5]},
+            {"hours_utc": ["23:00-01:00", "04:00-06:00"], "weekdays": [1, 2, 3, 4, 5]},
             {"hours_utc": "00:00-00:00", "weekdays": [6, 7]},
         ],
     }
@@ -459,6 +463,28 @@ def test_reasoning_at_the_rate_of_the_output_rises_with_it(own_map: Any) -> None
     price = own_map({"gemini/g": row}).find("g", "google", NOW)
     usage = Usage(output_tokens=10, reasoning_tokens=4, service_tier="priority")
     assert price_call(usage, price).nanos == 20_000
+
+
+def test_fireworks_reads_from_the_cache_at_half_the_rate_where_it_names_none(own_map: Any) -> None:
+    row = {"litellm_provider": "fireworks_ai", "input_cost_per_token": 1e-06}
+    own = {**row, "cache_read_input_token_cost": 1e-07}
+    source = own_map(
+        {
+            "fireworks_ai/accounts/fireworks/models/a": row,
+            "fireworks_ai/b": own,
+            "groq/a": {**row, "litellm_provider": "groq"},
+        }
+    )
+    found = [source.find(*asked, NOW) for asked in (("a", "fireworks"), ("b", "fireworks"), ("a", "groq"))]
+    assert [mtok(price, "cache_read") for price in found] == [Decimal("0.5"), Decimal("0.1"), None]
+
+
+@pytest.mark.parametrize("keys", [("m", "openai/m"), ("openai/m", "m")])
+def test_of_two_rows_for_a_model_the_fuller_one_counts(own_map: Any, keys: tuple[str, str]) -> None:
+    row = {"litellm_provider": "openai", "input_cost_per_token": 1e-06}
+    for full in keys:
+        rows = {key: {**row, "output_cost_per_token": 2e-06} if key == full else row for key in keys}
+        assert mtok(own_map(rows).find("m", "openai", NOW), "output") == 2
 
 
 def test_a_key_nobody_understands_is_warned_of_once(own_map: Any, caplog: pytest.LogCaptureFixture) -> None:

@@ -55,7 +55,4 @@ def _keys(price: Price) -> set[tuple[str, str]]:
     """Return the names and providers a rate is for: as it was written, and as that is read."""
     written = price.model.strip().lower(), canonical_provider(price.provider)
     read = resolve(price.model, provider=price.provider)
-    if not price.provider and read.name == written[0]:
-        # only the family told the vendor: a rate without provider stays one for all
-        return {written}
     return {written, (read.name, read.provider)}
