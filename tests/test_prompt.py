@@ -105,5 +105,16 @@ def test_blocks_of_tools_are_texts() -> None:
 def test_arguments_that_cannot_be_written_show_nothing() -> None:
     endless: dict[str, Any] = {}
     endless["again"] = endless
-    call = {"function": {"name": "f", "arguments": endless}}
-    assert prompt.shown({"role": "assistant", "tool_calls": [call]}, {})[1][-1] == ""
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+    for arguments in (endless, deep, {(1, 2): 3}):
+        call = {"function": {"name": "f", "arguments": arguments}}
+        assert prompt.shown({"role": "assistant", "tool_calls": [call]}, {})[1][-1] == ""
+
+
+def test_a_call_under_no_name_is_no_error() -> None:
+    called: dict[str, str] = {}
+    call = {"id": ["a"], "function": {"name": None, "arguments": None}}
+    assert prompt.shown({"role": "assistant", "tool_calls": [call, None, 7]}, called)[0] == 9
+    assert called == {}

@@ -151,7 +151,7 @@ class TestEncodings:
             ("openai/gpt-4o", "o200k_base"),
             ("azure/gpt-4o-2024-08-06", "o200k_base"),
             ("openrouter/openai/gpt-4o:extended", "o200k_base"),
-            ("GPT-4o", "o200k_base"),
+            ("GPT-4", "cl100k_base"),
             ("gpt-5.2", "o200k_base"),
             ("o3-mini", "o200k_base"),
             ("gpt-4", "cl100k_base"),
@@ -226,6 +226,24 @@ class TestVocabularies:
         assert tokens.count_text("12345", "gpt-4o") == 2
         assert tokens.count_text("中\ud800", "gpt-4o") == 2
         assert tokens.count_text("", "gpt-4o") == 0
+
+    @pytest.mark.usefixtures("nothing_loaded")
+    def test_one_that_tiktoken_holds_already_is_shared(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        import tiktoken
+
+        held = {"cl100k_base": SimpleNamespace(encode_ordinary=str.split)}
+        monkeypatch.setattr(tiktoken.registry, "ENCODINGS", held)
+        assert tokens.count_text("incomprehensibilities indeed", "gpt-4") == 2
+
+    def test_asking_whether_one_is_ready_loads_nothing(self) -> None:
+        script = """
+import sys
+from meter import tokens
+assert not tokens.is_ready("gpt-4o")
+assert not {"tiktoken", "litellm"} & set(sys.modules)
+"""
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
 
     @pytest.mark.usefixtures("nothing_loaded")
     def test_a_model_is_ready_once_its_vocabulary_is_loaded(self) -> None:
