@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from meter.ledger import open_ledger
     from meter.plan import Plan, Subscription
     from meter.price import Price
-    from meter.reports import Report, Standing, report, standing
+    from meter.reports.default import report, standing
+    from meter.reports.standing import Standing
+    from meter.reports.summary import Report
     from meter.usage import Usage, usage_of
 
 __version__ = "0.1.0"
@@ -74,7 +76,9 @@ _HOME = {
     "ledger": ("open_ledger",),
     "plan": ("Plan", "Subscription"),
     "price": ("Price",),
-    "reports": ("Report", "Standing", "report", "standing"),
+    "reports.default": ("report", "standing"),
+    "reports.standing": ("Standing",),
+    "reports.summary": ("Report",),
     "usage": ("Usage", "usage_of"),
 }
 """Which module a public name is in; the names that are not here are errors."""

@@ -158,6 +158,6 @@ def test_a_terminal_without_the_character_gets_a_question_mark(ledger_path: Path
         capture_output=True,
         text=True,
         check=True,
-        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        env={**os.environ, "PYTHONIOENCODING": "latin-1"},
     )
     assert "?? " in done.stdout

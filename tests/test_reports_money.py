@@ -47,7 +47,7 @@ def test_what_is_not_zero_is_never_shown_as_zero(number: Fraction) -> None:
 @given(st.integers(min_value=-(10**30), max_value=10**30))
 def test_nano_units_are_written_with_all_their_digits(nanos: int) -> None:
     value = amount(nanos)
-    assert value * 10**9 == nanos
+    assert Fraction(value) * 10**9 == nanos
     assert "E" not in f"{value:f}"
 
 

@@ -229,12 +229,12 @@ def test_days_to_come_are_not_listed(ledger: Ledger) -> None:
 
 
 def test_revenue_by_day_is_that_of_all_subscriptions(ledger: Ledger) -> None:
-    plus = plan(ledger, price=30)
+    plus = plan(ledger, price=36)
     for user in ("alice", "bob", "carol"):
         subscribe(ledger, user, plus, utc(1, 0))
     by_day = rows(november(ledger, "day"))
-    assert by_day["2026-11-10"].revenue_nanos == 3 * NANO
-    assert by_day["2026-11-24"].revenue_nanos == 3 * NANO * 4 // 24
+    assert by_day["2026-11-10"].revenue_nanos == 3 * NANO * 12 // 10
+    assert by_day["2026-11-24"].revenue_nanos == 3 * NANO * 2 // 10
     assert by_day["2026-11-10"].fee_nanos is None
 
 

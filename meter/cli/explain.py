@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 @tz_option
 @ledger_option
 def explain(id_: str, as_json: bool, tz: str | None, ledger: str | None) -> None:
-    """Show each line of a call's charge: quantity, rate, amount, and where the rate is from.
+    """Show each line of a call's charge.
 
-    ID is a call's id, its last 8 digits or more, a provider's response id, or `last`.
+    ID is a call's id, its last 8 digits or more, a provider's response id, or `last`. A line has quantity, rate and
+    amount; where the rate is from and since when stands above.
     """
     from meter.reports.render import json_list
 

@@ -22,12 +22,12 @@ def info(ledger: str | None) -> None:
 
     settings = settings_for(ledger)
     with reading(settings) as opened:
-        facts = {**opened.info(), "calls_in_flight": len(opened.holds()), "spilled": spill.count(settings.ledger)}
+        facts = {**opened.info(), "spilled": spill.count(settings.ledger)}
     if form() == "json":
         put(json_document(facts))
         return
     records = [{"what": name.replace("_", " "), "value": value} for name, value in facts.items()]
-    put(write_list(form(), [Column("what"), Column("value", kind="whole")], records))
+    put(write_list(form(), [Column("what"), Column("value", kind="fact")], records))
 
 
 @ledger.command(epilog="Example: meter ledger recover")
@@ -38,11 +38,13 @@ def recover(ledger: str | None) -> None:
     from meter.hold import is_gone
 
     settings = settings_for(ledger)
-    with reading(settings):
-        pass
+    with reading(settings) as opened:
+        held, spilled = [hold.id for hold in opened.holds()], spill.count(settings.ledger)
+    # opening it to write recovers it already, so what was recovered is what is there no more
     with writing(settings) as opened:
-        abandoned = opened.recover(is_gone)
-        taken = spill.take_in(opened)
-    calls = "1 call of a process that is" if abandoned == 1 else f"{abandoned:,} calls of processes that are"
+        opened.recover(is_gone)
+        ended = [entry for id_ in held for entry in opened.find(str(id_)) if entry.outcome == "abandoned"]
+    taken = spilled - spill.count(settings.ledger)
+    calls = "1 call of a process that is" if len(ended) == 1 else f"{len(ended):,} calls of processes that are"
     rows = "1 row was" if taken == 1 else f"{taken:,} rows were"
-    click.echo(f"{calls} gone {'is' if abandoned == 1 else 'are'} now abandoned; {rows} taken in.")
+    click.echo(f"{calls} gone {'is' if len(ended) == 1 else 'are'} now abandoned; {rows} taken in.")

@@ -60,7 +60,9 @@ class Earned:
 
 
 def in_force(subscriptions: Iterable[Subscription], window: Window) -> list[Subscription]:
-    """Return the subscriptions of a window in the order they began."""
+    """Return the subscriptions of a window in the order they began; an empty window has none."""
+    if window.since == window.until:
+        return []
     found = [
         each
         for each in subscriptions

@@ -43,11 +43,16 @@ class Column:
     @property
     def is_number(self) -> bool:
         """Whether it is set to the right."""
-        return self.kind != "text"
+        return self.kind not in {"text", "fact"}
+
+
+def _fact(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else visible(str(value))
 
 
 SHOWN: dict[str, Callable[[Any], str]] = {
     "text": lambda value: shorten(visible(str(_plain(value)))),
+    "fact": _fact,
     "count": lambda value: f"{value:,}",
     "quantity": lambda value: f"{value.normalize():,f}",
     "exact": shown_rate,
@@ -65,10 +70,6 @@ def cell(column: Column, record: Mapping[str, Any], absent: str = "-") -> str:
         return absent
     # an amount that has been worded already stands as it is
     return value if isinstance(value, str) and column.is_number else SHOWN[column.kind](value)
-
-
-def _fact(value: object) -> str:
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else visible(str(value))
 
 
 def visible(text: str) -> str:
