@@ -27,6 +27,7 @@ LIMIT = 10**15
 TABLES: tuple[Table, ...] = (*openai.TABLES,)
 """Every table, in the order they are tried."""
 
+_NOTHING = dict.fromkeys(TOKEN_FIELDS, 0)
 _NO_HOLDER = (str, bytes, bytearray, int, float, complex, Decimal, list, tuple, set, frozenset)
 _LONGEST_NUMBER = 32
 _LONGEST_TIER = 64
@@ -81,7 +82,7 @@ def _read_usage(response: Any, usage: Any, table: Table) -> Usage | None:
         said.get("input_tokens"), said.get("output_tokens"), total
     )
     _add_what_stands_beside(values, total, table)
-    tokens: dict[str, Any] = {name: values.get(name, 0) for name in TOKEN_FIELDS}
+    tokens: dict[str, Any] = {**_NOTHING, **{name: value for name, value in values.items() if name in _NOTHING}}
     shrunk = _fit(tokens) or shrunk
     if not tokens["input_tokens"] and not tokens["output_tokens"]:
         return None
@@ -114,7 +115,9 @@ def _first(holders: list[Any], paths: list[tuple[int, Step]]) -> tuple[int | Non
     said, all_exact = None, True
     for number, step in paths:
         holder = holders[number]
-        value = None if holder is None else _get(holder, step)
+        if holder is None:
+            continue
+        value = holder.get(step) if type(holder) is dict and type(step) is str else _get(holder, step)
         if value is None:
             continue
         said, exact = _whole_number(value)
