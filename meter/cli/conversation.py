@@ -1,0 +1,154 @@
+"""A conversation of `meter chat`: what was said, each answer as it streams, and what it cost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from meter.cli.options import put
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from meter import Meter
+    from meter.entry import Entry
+
+LONGEST = 300
+"""Characters of an error that are shown."""
+
+
+class Conversation:
+    """What was said so far, and the verbs to go on. Answers go to stdout, all else to stderr."""
+
+    def __init__(self, metered: Meter, route: dict[str, Any], *, user: str | None, system: str | None = None) -> None:
+        from meter.entry import new_id
+
+        self.route = route
+        """The part of a call that leads to the model."""
+        self._metered = metered
+        self._user = user
+        self._system = system
+        self._session = str(new_id())
+        self._entries: list[Entry] = []
+        self._hinted = False
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew, with the system's text alone."""
+        self._messages = [{"role": "system", "content": self._system}] if self._system else []
+
+    def say(self, text: str) -> bool:
+        """Show the answer to a text as it arrives, then what it cost; return False where it is not whole.
+
+        An error of the backend is said in one line, and the text is taken back, so that the conversation can go on.
+        """
+        from meter import MeterError, attribute, entry_of
+
+        asked = [*self._messages, {"role": "user", "content": text}]
+        stream, pieces = None, list[str]()
+        try:
+            with attribute(user=self._user, session=self._session, purpose="chat"):
+                stream = self._metered.completion(**self.route, messages=asked, stream=True)
+            for piece in _pieces(stream):
+                pieces.append(piece)
+                put([piece])
+        except MeterError:
+            raise
+        except KeyboardInterrupt:
+            if stream is not None:
+                stream.close()
+            failure = "Stopped."
+        except Exception as error:  # noqa: BLE001  whatever the backend raises, the conversation goes on
+            failure = reason(error, can_forget=len(asked) > 2)
+        else:
+            failure = ""
+        if pieces:
+            click.echo()
+        if failure:
+            click.echo(failure, err=True)
+        if pieces:
+            self._messages = [*asked, {"role": "assistant", "content": "".join(pieces)}]
+        self._account(entry_of(stream))
+        return not failure
+
+    def cost(self) -> str:
+        """Say what the conversation cost so far, and where the user's month stands."""
+        from meter.reports.default import standing
+
+        answers = len(self._entries)
+        tokens = [each.usage for each in self._entries if each.usage]
+        said = (
+            f"This conversation: {answers} answer{'' if answers == 1 else 's'}, "
+            f"{sum(each.input_tokens for each in tokens):,} in, {sum(each.output_tokens for each in tokens):,} out, "
+            f"{' + '.join(_sums(self._entries)) or 'nothing'}."
+        )
+        if not self._user:
+            return f"{said}\nNobody is named as its user; --user NAME or METER_USER does."
+        return f"{said}\n{standing(self._user, ledger=self._metered.ledger)}"
+
+    def _account(self, entry: Entry | None) -> None:
+        """Show the line under an answer: tokens, cost, the user's month so far and its share of the fee."""
+        if entry is None or not entry.usage:
+            return
+        self._entries.append(entry)
+        about = [f"{entry.usage.input_tokens:,} in, {entry.usage.output_tokens:,} out, {next(_sums([entry]))}"]
+        about.append(self._month() if self._user else "(unattributed)")
+        click.secho("; ".join(about), dim=True, err=True)
+        if entry.nanos is None and not self._hinted:
+            self._hinted = True
+            click.secho(_hint(entry), dim=True, err=True)
+
+    def _month(self) -> str:
+        from meter.reports.default import standing
+        from meter.reports.money import amount, decimal_of, shown, shown_percent
+
+        month = standing(self._user or "", ledger=self._metered.ledger)
+        if month.cost_nanos is None:
+            return "this month unknown"
+        bound = "" if month.complete else "≥ "
+        # what is held against a flat fee is no bill
+        what = " API-equivalent" if month.plan else ""
+        share = "" if month.share is None else f", {shown_percent(decimal_of(month.share))} of the fee"
+        return f"this month {bound}{shown(amount(month.cost_nanos))} {month.cost_currency}{what}{share}"
+
+
+def reason(error: Exception, *, can_forget: bool) -> str:
+    """Say in one line why there is no answer; `can_forget` where there are earlier turns to leave behind."""
+    from meter.reports.render import visible
+
+    kind = type(error).__name__
+    if kind == "ContextWindowExceededError" or (getattr(error, "status_code", 0) == 400 and "context" in str(error)):
+        remedy = "begin anew with /new" if can_forget else "say it in fewer words"
+        return f"That is more than the model's context takes; {remedy}."
+    text = " ".join(str(error).split()).removeprefix(f"litellm.{kind}: ").removeprefix(f"{kind}: ")
+    if len(text) > LONGEST:
+        text = f"{text[:LONGEST]}…"
+    return visible(f"{kind}: {text}" if text else kind)
+
+
+def _pieces(stream: Any) -> Iterator[str]:
+    for chunk in stream:
+        text = chunk.choices[0].delta.content if chunk.choices else None
+        if text:
+            yield text
+
+
+def _sums(entries: list[Entry]) -> Iterator[str]:
+    """Yield the cost of calls in each of their currencies, and how many cost an unknown amount."""
+    from meter.reports.money import amount, shown
+
+    known = [entry for entry in entries if entry.nanos is not None]
+    for code in dict.fromkeys(entry.currency for entry in known):
+        yield f"{shown(amount(sum(entry.nanos or 0 for entry in known if entry.currency == code)))} {code}"
+    if len(known) < len(entries):
+        yield "cost unknown"
+
+
+def _hint(entry: Entry) -> str:
+    """Say how a model gets a price."""
+    from meter.model import is_vendor
+
+    name = f"{entry.model} --provider {entry.provider}" if entry.provider else entry.model
+    rates = "--input 1.25 --output 10" if is_vendor(entry.provider) else "--per-hour 0.526"
+    return f"No rate is known. For what comes: meter price set {name} {rates}"
