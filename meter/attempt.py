@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from meter import tokens
+from meter import backend, tokens
 from meter.answered import remember
 from meter.attribution import attribution_of
 from meter.charge import Charge, price_call
@@ -24,7 +24,7 @@ from meter.entry import Entry, new_id, now
 from meter.failure import outcome_of
 from meter.hold import Hold, this_process
 from meter.machine import Share
-from meter.model import provider_of_host, resolve
+from meter.model import is_vendor, resolve
 from meter.usage import Usage, usage_of
 from meter.usage.answer import answer_texts
 
@@ -208,11 +208,10 @@ OPENAI_COMPATIBLE = frozenset({"openai", "custom_openai", "hosted_vllm", "text-c
 
 def begin(books: Books, request: dict[str, Any]) -> Attempt:
     """Count the input of a call and write its hold; the clock of the call starts when this returns."""
+    backend.warm()  # before the clock runs: its import is no latency of the model's
     began = time.perf_counter_ns()
     books.write_orphans()
-    model = resolve(
-        str(request.get("model", "")), provider=_text(request.get("custom_llm_provider")), api_base=_api_base(request)
-    )
+    model = _model(request)
     attempt = Attempt(
         books=books,
         request=request,
@@ -228,7 +227,7 @@ def begin(books: Books, request: dict[str, Any]) -> Attempt:
         attempt.hold = hold if books.reserve(hold) else None
     if request.get("stream"):
         _ask_for_usage(attempt)
-    if model.provider and not provider_of_host(model.provider):
+    if model.provider and not is_vendor(model.provider):
         attempt.share = Share(model.provider)
     attempt.sent_ns = time.perf_counter_ns()
     attempt.overhead_ns = attempt.sent_ns - began
@@ -237,7 +236,9 @@ def begin(books: Books, request: dict[str, Any]) -> Attempt:
 
 async def begin_async(books: Books, request: dict[str, Any]) -> Attempt:
     """Begin a call without holding the event loop: what takes long is done in a thread."""
-    if tokens.is_ready(str(request.get("model", ""))) and _size(request.get("messages")) < LONG_TEXT:
+    model = _model(request)
+    ready = backend.is_ready() and tokens.is_ready(model.asked) and books.prices.is_ready(model.name, model.provider)
+    if ready and _size(request.get("messages")) < LONG_TEXT:
         return begin(books, request)
     import asyncio
 
@@ -297,6 +298,11 @@ def _count_request(request: Mapping[str, Any]) -> int | None:
     except Exception as error:  # noqa: BLE001  a request that cannot be counted is still a call to be made
         log.warning("The request could not be counted: %s", type(error).__name__)
         return None
+
+
+def _model(request: Mapping[str, Any]) -> Model:
+    provider = _text(request.get("custom_llm_provider"))
+    return resolve(str(request.get("model", "")), provider=provider, api_base=_api_base(request))
 
 
 def _api_base(request: Mapping[str, Any]) -> str | None:
