@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 from meter.attempt import inside
@@ -12,6 +13,8 @@ from meter.usage import usage_of
 from meter.usage.answer import finished_choices, has_content
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from meter.attempt import Attempt
     from meter.entry import Entry
     from meter.usage import Usage
@@ -170,10 +173,15 @@ def stated_usage(stream: object, chunks: list[Any]) -> Usage | None:
     litellm makes one up where none was sent; the chunks that it keeps as they came tell which it was.
     """
     raw = getattr(stream, "chunks", None)
-    if isinstance(raw, list) and next(_usages(raw), None) is None:
+    if not isinstance(raw, list):
+        return next(_usages(chunks), None)
+    sent = next(_usages(raw), None)
+    if sent is None:
         return None
-    return next(_usages(chunks), None) or (next(_usages(raw), None) if isinstance(raw, list) else None)
+    rebuilt = next(_usages(chunks), sent)
+    # the chunk that litellm rebuilds adds up what was spread over several, but drops the cost that was stated
+    return rebuilt if sent.stated_cost is None else replace(rebuilt, stated_cost=sent.stated_cost)
 
 
-def _usages(chunks: list[Any]) -> Any:
+def _usages(chunks: list[Any]) -> Iterator[Usage]:
     return (usage for chunk in reversed(chunks) if (usage := usage_of(chunk)) is not None)
