@@ -1,0 +1,107 @@
+"""The README's sessions: run in order as a new user would, and compared with what the README shows.
+
+`python -m tests.readme` runs them and writes what they print into the README.
+The one thing that is not real is the vendor behind the Python blocks: it cannot be had offline, so its answer is
+litellm's mock, with a usage of 1,200 tokens in and 200 out.
+"""
+
+from __future__ import annotations
+
+import calendar
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+README = Path(__file__).parent.parent / "README.md"
+FENCE = re.compile(r"^```(console|python)\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
+MOCKED = """
+import asyncio, meter.backend
+ANSWER = {"id": "mock", "object": "chat.completion", "created": 1, "model": "gpt-4o-mini",
+          "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Because."}}],
+          "usage": {"prompt_tokens": 1200, "completion_tokens": 200, "total_tokens": 1400}}
+def mocked(call):
+    return lambda **request: call(**request, mock_response="Because." if request.get("stream") else ANSWER)
+meter.backend.completion = mocked(meter.backend.completion)
+meter.backend.acompletion = mocked(meter.backend.acompletion)
+"""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of the README."""
+
+    kind: str
+    text: str
+    start: int
+    end: int
+
+
+def blocks() -> list[Block]:
+    """Return the blocks that are run, in order."""
+    text = README.read_text("utf-8")
+    return [Block(found[1], found[2], found.start(2), found.end(2)) for found in FENCE.finditer(text)]
+
+
+class NewUser:
+    """A user who has never run meter, in a folder of their own."""
+
+    def __init__(self, home: Path) -> None:
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith(("METER_", "XDG_"))}
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        self.environment = {**inherited, "HOME": str(home), "PATH": path, "COLUMNS": "100"}
+        self.home = home
+
+    def run(self, block: Block) -> str:
+        """Run a block and return what it would show: its commands with their output."""
+        if block.kind == "python":
+            self._python("-c", MOCKED + block.text)
+            return block.text
+        shown = ""
+        for line in block.text.splitlines():
+            if line.startswith("$ pip install"):  # what the tests run in is installed already
+                shown += f"{line}\n"
+            elif line.startswith("$ meter "):
+                shown += f"{line}\n{self._python('-m', 'meter', *shlex.split(line)[2:])}"
+        return shown
+
+    def _python(self, *arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            env=self.environment,
+            cwd=self.home,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise AssertionError(f"{arguments[-3:]}: {done.stderr}")
+        return re.sub(re.escape(str(self.home)), "/home/you", done.stdout)
+
+
+def masked(shown: str) -> list[str]:
+    """Return the lines of a session without what differs from run to run: figures, ids, months, widths of columns."""
+    shown = re.sub("|".join(calendar.month_name[1:]), "MONTH", shown)
+    shown = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "ID", shown)
+    shown = re.sub(r"\d[\d,.:]*", "0", shown)
+    return [" ".join(re.sub(r"-{2,}", "--", line).split()) for line in shown.splitlines() if line.strip()]
+
+
+def main() -> None:
+    """Write what the sessions print into the README."""
+    text, moved = README.read_text("utf-8"), 0
+    with tempfile.TemporaryDirectory() as home:
+        user = NewUser(Path(home))
+        for block in blocks():
+            shown = user.run(block)
+            text = text[: block.start + moved] + shown + text[block.end + moved :]
+            moved += len(shown) - len(block.text)
+    README.write_text(text, "utf-8")
+
+
+if __name__ == "__main__":
+    main()
