@@ -12,7 +12,7 @@ from meter.errors import InvalidPlan, InvalidTime
 from meter.period import Interval, nth_period, show, utc, zone
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 MAX_PRICE = 1_000_000_000
 """The dearest plan, in units of its currency."""
@@ -98,13 +98,20 @@ class Subscription:
 
         Every period that has ended counts its whole price; the running one its share by time, rounded half-even once.
         """
-        if self.until is not None and at > self.until:
-            at = self.until
-        if at <= self.since:
-            return 0
-        n, begins, ends = nth_period(self.since, self.interval, at, self.zone)
-        running = _half_even(self.price_nanos * ((at - begins) // _US), (ends - begins) // _US)
-        return n * self.price_nanos + running
+        return next(self.accruals((at,)))
+
+    def accruals(self, instants: Iterable[datetime]) -> Iterator[int]:
+        """Yield R(t) at each of many instants, which is quick where they lie in few billing periods."""
+        n, begins, ends = 0, self.since, self.since
+        for instant in instants:
+            at = instant if self.until is None or instant <= self.until else self.until
+            if at <= self.since:
+                yield 0
+                continue
+            if not begins <= at < ends:
+                n, begins, ends = nth_period(self.since, self.interval, at, self.zone)
+            running = _half_even(self.price_nanos * ((at - begins) // _US), (ends - begins) // _US)
+            yield n * self.price_nanos + running
 
 
 def revenue(subscription: Subscription, since: datetime, until: datetime) -> int:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import pty
+import subprocess
+import sys
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -127,6 +132,35 @@ def test_an_empty_ledger_says_so_and_is_no_failure(ledger: Ledger) -> None:  # n
     assert rows() == []
 
 
+def at_a_terminal(*arguments: str) -> str:
+    """Return what a command writes to a terminal."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen([sys.executable, "-m", "meter", *arguments], stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        written = b""
+        with contextlib.suppress(OSError):  # how the end of a terminal is told
+            while piece := os.read(ours, 4096):
+                written += piece
+        os.close(ours)
+    assert process.returncode == 0, written
+    return written.decode()
+
+
+def test_next_commands_are_offered_at_a_terminal(ledger: Ledger) -> None:
+    ledger.append([call(nanos=1)])
+    page = at_a_terminal("report", "--month", "2026-11")
+    assert "meter explain last" in page
+    assert "meter plan add" in page
+
+
+def test_no_id_drives_the_terminal_in_any_form(ledger: Ledger) -> None:
+    ledger.append([call("eve\x1b]0;owned\x07", 1)])
+    for form in ("--csv", "--tsv", "--json", "--nl", "--md"):
+        assert not {"\x1b", "\x07"} & set(at_a_terminal("report", "--month", "2026-11", form))
+    # a file gets every character as it is
+    assert "eve\x1b]0;owned\x07" in run("report", "--month", "2026-11", "--csv").stdout
+
+
 def test_next_commands_are_not_written_into_a_pipe(ledger: Ledger) -> None:
     ledger.append([call(nanos=1)])
     assert "meter explain" not in run("report", "--month", "2026-11").stdout
@@ -158,6 +192,13 @@ def test_explain_says_where_the_kept_amount_is_another(ledger: Ledger) -> None:
     assert (
         "Recomputed from usage and price it is 0.00015, not the amount that was kept" in run("explain", "last").stdout
     )
+
+
+def test_explain_of_an_amount_without_a_price_compares_nothing(ledger: Ledger) -> None:
+    ledger.append([call(nanos=7, source="import", source_key="1")])
+    page = run("explain", "last").stdout
+    assert "recorded without a price" in page
+    assert "Recomputed" not in page
 
 
 def test_explain_holds_every_figure_as_json(ledger: Ledger) -> None:

@@ -94,6 +94,14 @@ def test_a_long_text_loses_its_middle_on_a_screen_only() -> None:
     assert user in "".join(write_list("csv", [Column("user")], [{"user": user}]))
 
 
+@given(
+    st.text(st.characters(codec="utf-8", exclude_categories=["C"]), max_size=8)
+    | st.text("a张é，ＡぁЖ…e\u0301👍🏽", max_size=9)
+)
+def test_the_width_of_printable_text_is_what_wcwidth_says(text: str) -> None:
+    assert width(text) == max(wcswidth(text), 0)
+
+
 @given(st.text(alphabet="a张é", min_size=0, max_size=90))
 def test_a_shortened_text_fits_and_keeps_both_ends(text: str) -> None:
     short = shorten(text)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from meter import spill
 from meter.ledger import open_ledger
 from meter.reports.page import write
 from tests.reporting import NANO, call, lost, november, plan, refused, subscribe, utc
@@ -129,3 +130,19 @@ def test_an_id_cannot_drive_the_terminal(ledger: Ledger) -> None:
     page = text(november(ledger, where={"environment": "e\x1b[2J"}))
     assert all(char.isprintable() or char == "\n" for char in page)
     assert r"eve\x1b]0;owned\x07\nalice" in page
+
+
+def test_what_is_spilled_is_told_and_in_no_figure(ledger: Ledger) -> None:
+    """Pitfall 28: a row that could not be written is counted and visible."""
+    ledger.append([call(nanos=5 * NANO)])
+    spill.put(ledger.url, call(nanos=7 * NANO))
+    report = november(ledger)
+    assert report.totals[0].cost_nanos == 5 * NANO
+    assert report.record()["header"]["spilled"] == 1
+    assert "1 row waits beside the ledger" in line(text(report), "Spilled")
+
+
+def test_a_reversal_takes_its_call_back(ledger: Ledger) -> None:
+    wrong = call(nanos=9 * NANO)
+    ledger.append([wrong, call(nanos=9 * NANO, kind="reversal", corrects=wrong.id), call(nanos=2 * NANO)])
+    assert line(text(november(ledger)), "total").startswith("total 1 100 20 2.00")

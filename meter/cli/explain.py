@@ -44,12 +44,13 @@ def explain(id_: str, as_json: bool, tz: str | None, ledger: str | None) -> None
 
 
 def recomputed(entry: Entry) -> Charge | None:
-    """Return the charge that the entry's usage and price give now; None where it was not charged by usage."""
+    """Return the charge that the entry's usage and price give now; None where it was not charged by them."""
     from meter.charge import price_call
 
     if entry.usage is None or entry.outcome not in {"ok", "cancelled"} or entry.kind not in {"call", "reversal"}:
         return None
-    return price_call(entry.usage, entry.price)
+    charge = price_call(entry.usage, entry.price)
+    return None if entry.price is None and charge.status != entry.status else charge
 
 
 def _screen(entry: Entry, zone_name: str) -> Iterator[str]:
@@ -86,7 +87,7 @@ def _facts(entry: Entry, zone_name: str) -> Iterator[tuple[str, str]]:
     who += [f"{name} {value}" for name in ("team", "session", "purpose") if (value := getattr(entry, name))]
     who += [f"claimed to be {entry.claimed_user}"] if entry.claimed_user else []
     yield "User", ", ".join([*who, f"environment {entry.environment}"])
-    same = entry.model_asked in {entry.model, f"{entry.provider}/{entry.model}"}
+    same = entry.model_asked in {"", entry.model, f"{entry.provider}/{entry.model}"}
     asked = "" if same else f", asked for as {entry.model_asked}"
     yield "Model", f"{entry.model} at {entry.provider or 'an unknown provider'}{asked}"
     error = f" ({entry.error})" if entry.error else ""
@@ -149,6 +150,8 @@ def _remarks(entry: Entry) -> Iterator[str]:
         yield f"What it cost is not known: at least {low}, at most {high} {entry.currency or ''}."
     elif entry.nanos is None:
         yield "What it cost is not known."
+    elif entry.price is None and entry.status != "stated" and entry.outcome not in {"refused", "replayed"}:
+        yield "The amount was recorded without a price."
     elif entry.status == "stated":
         yield "No price was known; the amount is what the provider said."
     elif entry.status == "partial":

@@ -135,21 +135,40 @@ _OTHER = re.compile(r"[^\n\t]+")
 
 
 def put(parts: Iterable[str]) -> None:
-    """Write output; a reader that has gone away ends it."""
+    """Write output part by part, each to be seen at once."""
     at_terminal = sys.stdout.isatty()
     for part in parts:
         # CSV is data and keeps every character, but no terminal is to obey what a user id says
         click.echo(_OTHER.sub(lambda found: visible(found[0]), part) if at_terminal else part, nl=False)
 
 
+def put_page(parts: Iterable[str]) -> None:
+    """Write output that is there as a whole, thousands of lines at a time."""
+    gathered: list[str] = []
+    for part in parts:
+        gathered.append(part)
+        if len(gathered) == _GATHERED:
+            put(["".join(gathered)])
+            gathered.clear()
+    put(["".join(gathered)])
+
+
+_GATHERED = 1_000
+
+
 def put_list(columns: Sequence[Column], records: Sequence[dict[str, Any]], absent: str) -> None:
     """Write records in the form that was asked for; `absent` is said on a screen where there are none."""
     from meter.reports.render import write_list
 
-    put(write_list(form(), columns, records) if records or form() != "table" else [absent + "\n"])
+    put_page(write_list(form(), columns, records) if records or form() != "table" else [absent + "\n"])
+
+
+def is_offered() -> bool:
+    """Tell whether next commands are offered: to somebody at a terminal."""
+    return sys.stdout.isatty() and form() == "table"
 
 
 def hint(*lines: str) -> None:
     """Offer the next commands to somebody at a terminal."""
-    if sys.stdout.isatty() and form() == "table":
+    if lines and is_offered():
         click.secho("\n" + "\n".join(lines), dim=True)

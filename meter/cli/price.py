@@ -58,9 +58,7 @@ def _rate_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@price.command(
-    "set", epilog="Example: meter price set smollm2 --provider 127.0.0.1 --input 0.15 --output 0.6 --from 2026-11-01"
-)
+@price.command("set", epilog="Example: meter price set smollm2 --provider 127.0.0.1 --per-hour 0.526")
 @click.argument("model")
 @_rate_options
 @click.option("--provider", default="", metavar="NAME", help="The vendor, or the host of your own server.")

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import click
 
-from meter.cli.options import form, form_options, hint, ledger_option, put, reading, settings_for, window_options
+from meter.cli.options import (
+    form,
+    form_options,
+    hint,
+    is_offered,
+    ledger_option,
+    put_page,
+    reading,
+    settings_for,
+    window_options,
+)
 
 
 @click.command(epilog="Example: meter report --month 2026-11 --by model --json")
@@ -25,9 +35,13 @@ def report(ledger: str | None, **wanted: str | None) -> None:
     settings = settings_for(ledger)
     with reading(settings) as opened:
         made = summarize(opened, Wanted(**wanted).ask(opened, settings))
-        subscribed = bool(opened.subscriptions()) if not made.totals[0].fee_nanos else True
-    put(write(made, form()))
-    if not subscribed:
-        hint("A plan to hold it against:  meter plan add plus --price 20 --currency USD --per month")
-    if made.rows:
-        hint("A call line by line:  meter explain last", "By model, day, …:     meter report --by model")
+        put_page(write(made, form()))
+        hints = [
+            ("A call line by line:", "meter explain last", bool(made.rows)),
+            ("By model, day, …:", "meter report --by model", bool(made.rows) and made.columns == ("user",)),
+            ("A plan to hold it against:", PLAN, is_offered() and not opened.subscriptions()),
+        ]
+    hint(*(f"{what:<28}{command}" for what, command, fits in hints if fits))
+
+
+PLAN = "meter plan add plus --price 20 --currency USD --per month"

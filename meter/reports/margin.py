@@ -5,57 +5,49 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from meter.reports.slices import merged
+from meter.reports.slices import in_nanos, merged
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
     from meter.period import Window
     from meter.plan import Subscription
     from meter.reports.ask import Ask
     from meter.reports.money import Nanos
-    from meter.reports.row import Row
     from meter.reports.slices import Slice
 
 
 class Earned:
-    """What the subscriptions of one row earned."""
+    """What the subscriptions of one row earned; amounts in parts of a nano-unit, as Slice.scale says."""
 
     __slots__ = ("fee", "plan", "revenue")
 
-    def __init__(self) -> None:
+    def __init__(self, *, with_fee: bool = True) -> None:
         self.plan: str | None = None
         """The last plan in force."""
         self.revenue: dict[str, Nanos] = {}
         """Currency to the fee accrued up to now."""
-        self.fee: dict[str, Nanos] | None = {}
+        self.fee: dict[str, Nanos] | None = {} if with_fee else None
         """Currency to the fee that the whole window accrues; None where rows are no users."""
 
-    def add(self, revenue: tuple[str, Nanos], fee: tuple[str, Nanos]) -> None:
-        """Add what accrued, each with its currency."""
-        _add(self.revenue, revenue)
+    def add(self, currency: str, revenue: Nanos, fee: Nanos) -> None:
+        """Add what accrued."""
+        self.revenue[currency] = self.revenue.get(currency, 0) + revenue
         if self.fee is not None:
-            _add(self.fee, fee)
-
-    def take(self, row: Row) -> None:
-        """Add what a row earned."""
-        currency = row.revenue_currency or row.cost_currency
-        if row.fee_nanos is None:
-            self.fee = None
-        self.add((currency, row.revenue_nanos or 0), (currency, row.fee_nanos or 0))
+            self.fee[currency] = self.fee.get(currency, 0) + fee
 
     def currencies(self) -> list[str]:
         """Return the currencies in which anything was or will be earned."""
-        return [code for code, nanos in self.revenue.items() if nanos or (self.fee and self.fee[code])]
+        return [code for code, parts in self.revenue.items() if parts or (self.fee and self.fee[code])]
 
-    def fields(self, currency: str) -> dict[str, Any]:
+    def fields(self, currency: str, scale: int = 1) -> dict[str, Any]:
         """Return the fields of a row in one currency."""
         return {
             "plan": self.plan,
             "revenue_currency": currency,
-            "revenue_nanos": self.revenue.get(currency, 0),
-            "fee_nanos": None if self.fee is None else self.fee.get(currency, 0),
+            "revenue_nanos": in_nanos(self.revenue.get(currency, 0), scale),
+            "fee_nanos": None if self.fee is None else in_nanos(self.fee.get(currency, 0), scale),
         }
 
 
@@ -81,28 +73,21 @@ def earned_by_user(subscriptions: Iterable[Subscription], slices: Sequence[Slice
         earned = users.setdefault(each.user, Earned())
         earned.plan = each.plan
         for piece, revenue, fee in _accruals(each, lanes[each.currency], ask.now):
-            code = each.currency
-            earned.add(piece.into(code, revenue, ask.currency), piece.into(code, fee, ask.currency))
+            currency, parts = piece.into(each.currency, ask.currency)
+            earned.add(currency, revenue * parts, fee * parts)
     return users
 
 
 def earned_by_time(subscriptions: Iterable[Subscription], slices: Sequence[Slice], ask: Ask) -> dict[str, Earned]:
     """Return what all subscriptions together earned in each calendar piece."""
-    terms: dict[Hashable, tuple[Subscription, int]] = {}
-    for each in subscriptions:
-        # subscriptions that began together on the same terms accrue alike: computed once, times their number
-        key = (each.since, each.until, each.zone, each.price_nanos, each.currency, each.interval)
-        terms[key] = (each, terms[key][1] + 1 if key in terms else 1)
-    pieces = {piece.label: Earned() for piece in slices}
-    for earned in pieces.values():
-        earned.fee = None
     lanes: dict[str, list[Slice]] = {}
-    for each, number in terms.values():
+    pieces = {piece.label: Earned(with_fee=False) for piece in slices}
+    for each in subscriptions:
         if each.currency not in lanes:
             lanes[each.currency] = merged(slices, each.currency)
-        for piece, revenue, _ in _accruals(each, lanes[each.currency], ask.now):
-            amount = piece.into(each.currency, revenue * number, ask.currency)
-            pieces[piece.label].add(amount, amount)
+        for piece, revenue, fee in _accruals(each, lanes[each.currency], ask.now):
+            currency, parts = piece.into(each.currency, ask.currency)
+            pieces[piece.label].add(currency, revenue * parts, fee * parts)
     return pieces
 
 
@@ -113,18 +98,13 @@ def margin_of(revenue: Nanos, gross_profit: Nanos) -> Fraction | None:
 
 def _accruals(subscription: Subscription, lane: Sequence[Slice], now: datetime) -> Iterator[tuple[Slice, int, int]]:
     """Yield each slice with the fee accrued in it up to now and in the whole of it, every bound computed once."""
-    before = subscription.accrued(lane[0].since) if lane else 0
+    bounds = [lane[0].since] if lane else []
     for piece in lane:
-        after = subscription.accrued(piece.until)
-        fee = after - before
-        revenue = fee
-        if now < piece.until:
-            revenue = subscription.accrued(now) - before if piece.since < now else 0
+        bounds += [min(max(now, piece.since), piece.until), piece.until]
+    accrued = subscription.accruals(bounds)
+    before = next(accrued, 0)
+    for piece in lane:
+        up_to_now, after = next(accrued), next(accrued)
+        if after != before:
+            yield piece, up_to_now - before, after - before
         before = after
-        if fee:
-            yield piece, revenue, fee
-
-
-def _add(sums: dict[str, Nanos], amount: tuple[str, Nanos]) -> None:
-    currency, nanos = amount
-    sums[currency] = sums.get(currency, 0) + nanos

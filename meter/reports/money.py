@@ -13,6 +13,7 @@ Nanos = int | Fraction
 
 DECIMALS = 12
 """Decimals kept of a number that does not end."""
+ZERO = Decimal(0)
 SIGNIFICANT = 3
 """Digits shown at least of an amount below one."""
 
@@ -72,7 +73,7 @@ def per(item: str, rate: Decimal) -> tuple[Decimal, str]:
 
 def _plain(value: Decimal) -> Decimal:
     """Return a number without trailing zeros and without a sign on zero."""
-    return value.normalize(_EXACT) + 0 if not value else value.normalize(_EXACT)
+    return value.normalize(_EXACT) if value else ZERO
 
 
 def _places(denominator: int) -> int | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from meter.reports.margin import Earned, margin_of
 from meter.reports.money import amount, decimal_of, whole_nanos
+from meter.reports.slices import in_nanos
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -115,7 +116,7 @@ class Row:
 
 
 class Tally:
-    """A running sum of calls in one currency."""
+    """A running sum of calls in one currency; amounts in parts of a nano-unit, as Slice.scale says."""
 
     __slots__ = ("counts", "money")
 
@@ -130,16 +131,18 @@ class Tally:
 
     def pay(self, money: Iterable[Nanos]) -> None:
         """Add amounts in the order of MONEY."""
-        self.money = list(map(add, self.money, money))
+        self.money = [had + more if more else had for had, more in zip(self.money, money, strict=True)]
 
     def join(self, other: Tally) -> None:
         """Add another sum in the same currency, or one without money."""
         self.counts = list(map(add, self.counts, other.counts))
         self.pay(other.money)
 
-    def fields(self) -> dict[str, Any]:
+    def fields(self, scale: int = 1) -> dict[str, Any]:
         """Return the fields of a row, with a cost of None where no call's is known."""
-        row: dict[str, Any] = dict(zip((*COUNTS, *MONEY), (*self.counts, *self.money), strict=True))
+        row: dict[str, Any] = dict(zip(COUNTS, self.counts, strict=True))
+        for name, parts in zip(MONEY, self.money, strict=True):
+            row[name] = in_nanos(parts, scale)
         unknown = row["lost_calls"] + row["unpriced_calls"]
         if unknown and row["calls"] <= unknown and not row["cost_nanos"]:
             row["cost_nanos"] = None
@@ -147,11 +150,12 @@ class Tally:
 
 
 def rows_of(
-    labels: tuple[str, ...], costs: Mapping[str | None, Tally], earned: Earned | None, reporting: str
+    labels: tuple[str, ...], costs: Mapping[str | None, Tally], earned: Earned | None, reporting: str, scale: int
 ) -> list[Row]:
     """Return one row, or one per currency where a group's money stands in several that cannot be converted.
 
-    Calls without a price (the key None) count in the first one. Nothing is nothing in every currency.
+    Calls without a price (the key None) count in the first one. Nothing is nothing in every currency. Amounts are given
+    in parts of a nano-unit, as Slice.scale says.
     """
     spent = [currency for currency, tally in costs.items() if currency and any(tally.money)]
     paid = earned.currencies() if earned else []
@@ -165,30 +169,29 @@ def rows_of(
         for currency, calls in costs.items():
             if currency == cost_currency or (not rows and not any(calls.money)):
                 tally.join(calls)
-        terms = earned.fields(revenue_currency) if earned else {}
+        terms = earned.fields(revenue_currency, scale) if earned else {}
         whole = len(currencies) == 1
-        rows.append(Row(labels=labels, cost_currency=cost_currency, whole=whole, **terms, **tally.fields()))
+        rows.append(Row(labels=labels, cost_currency=cost_currency, whole=whole, **terms, **tally.fields(scale)))
     return rows
 
 
 def sum_rows(rows: Sequence[Row], reporting: str, label: str = "total") -> tuple[Row, ...]:
     """Return the sum of rows, one for each currency in them, the reporting one first; one of zeros without rows."""
     costs: dict[str, Tally] = defaultdict(Tally)
-    earned: dict[str, Earned] = defaultdict(Earned)
+    has_fee = all(row.fee_nanos is not None for row in rows)
+    earned: dict[str, Earned] = defaultdict(lambda: Earned(with_fee=has_fee))
     mixed: set[str | None] = set()
     for row in rows:
         costs[row.cost_currency].count(row)
         costs[row.cost_currency].pay([getattr(row, name) or 0 for name in MONEY])
         if row.revenue_currency is not None:
-            earned[row.revenue_currency].take(row)
+            earned[row.revenue_currency].add(row.revenue_currency, row.revenue_nanos or 0, row.fee_nanos or 0)
         if not row.whole:
             mixed |= {row.cost_currency, row.revenue_currency}
-    has_revenue, has_fee = bool(earned), all(each.fee is not None for each in earned.values())
+    has_revenue = bool(earned)
     sums = []
     for currency in sorted({*costs, *earned}, key=lambda code: (code != reporting, code)) or [reporting]:
         terms = earned[currency].fields(currency) if has_revenue else {}
-        if not has_fee:
-            terms["fee_nanos"] = None
         whole = currency not in mixed
         sums.append(Row(labels=(label,), cost_currency=currency, whole=whole, **terms, **costs[currency].fields()))
     return tuple(sums)

@@ -1,9 +1,15 @@
-"""Slices: a window cut where its rows and its exchange rates change."""
+"""Slices: a window cut where its rows and its exchange rates change.
+
+Converting is exact and in whole numbers: amounts are summed in parts of a nano-unit, as many of them as make every rate
+of the window a whole number.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from itertools import pairwise
+from math import lcm
 from typing import TYPE_CHECKING
 
 from meter.period import split
@@ -11,7 +17,6 @@ from meter.period import split
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
-    from fractions import Fraction
 
     from meter.fx import FxTable
     from meter.reports.ask import Ask
@@ -30,15 +35,19 @@ class Slice:
     """UTC, exclusive."""
     rates: Mapping[str, Fraction | None] = field(hash=False)
     """Currency to what one of it is in the reporting currency; None where no rate is known."""
+    scale: int
+    """Parts of a nano-unit, the same in all slices of a window."""
 
-    def into(self, currency: str, nanos: Nanos, reporting: str) -> tuple[str, Nanos]:
-        """Return an amount in the reporting currency, exactly, or as it is where no rate is known."""
+    def into(self, currency: str, reporting: str) -> tuple[str, int]:
+        """Return the currency that amounts are summed in, their own where no rate is known, and a nano-unit's parts."""
         rate = self.rates.get(currency)
-        return (currency, nanos) if rate is None else (reporting, nanos * rate)
+        if rate is None:
+            return currency, self.scale
+        return reporting, rate.numerator * (self.scale // rate.denominator)
 
 
 def slices_of(ask: Ask, fx: FxTable, currencies: Iterable[str]) -> list[Slice]:
-    """Return the slices of a window in the order of time; they tile what has begun of it and hold what has not."""
+    """Return the slices that tile a window, in the order of time; an empty window has none."""
     window = ask.window
     if window.since == window.until:
         return []
@@ -46,24 +55,32 @@ def slices_of(ask: Ask, fx: FxTable, currencies: Iterable[str]) -> list[Slice]:
     foreign = sorted(set(currencies) - {ask.currency})
     stretches = {code: fx.pieces(code, ask.currency, window.since, window.until) for code in foreign}
     cuts = {since for stretch in stretches.values() for since, _, _ in stretch}
+    scale = lcm(*(rate.denominator for stretch in stretches.values() for _, _, rate in stretch if rate is not None))
     slices = []
     for label, piece in pieces:
         edges = [piece.since, *sorted(cut for cut in cuts if piece.since < cut < piece.until), piece.until]
         for since, until in pairwise(edges):
             rates = {code: _rate_at(stretches[code], since) for code in foreign}
-            slices.append(Slice(label=label, since=since, until=until, rates=rates))
+            slices.append(Slice(label=label, since=since, until=until, rates=rates, scale=scale))
     return slices
+
+
+def in_nanos(parts: Nanos, scale: int) -> Nanos:
+    """Return parts as nano-units: whole where they are, else the fraction."""
+    if scale == 1:
+        return parts
+    whole, rest = divmod(parts, scale)
+    return Fraction(parts, scale) if rest else whole
 
 
 def merged(slices: Sequence[Slice], currency: str) -> list[Slice]:
     """Return the slices joined where neither the row nor the rate of one currency changes."""
     joined: list[Slice] = []
     for piece in slices:
-        rate = piece.rates.get(currency)
-        since = piece.since
-        if joined and joined[-1].label == piece.label and joined[-1].rates.get(currency) == rate:
-            since = joined.pop().since
-        joined.append(Slice(label=piece.label, since=since, until=piece.until, rates={currency: rate}))
+        same = (
+            joined and joined[-1].label == piece.label and joined[-1].rates.get(currency) == piece.rates.get(currency)
+        )
+        joined.append(replace(piece, since=joined.pop().since) if same else piece)
     return joined
 
 

@@ -79,12 +79,13 @@ def _costs(ledger: Ledger, ask: Ask, slices: Sequence[Slice]) -> Groups:
         query = Query(since=piece.since, until=piece.until, by=ask.group, where=ask.where)
         for calls in ledger.summarize(query):
             costs = groups[(piece.label,) if ask.unit else calls.key]
-            rate = piece.rates.get(calls.currency) if calls.currency else None
-            tally = costs[calls.currency if rate is None else ask.currency]
-            tally.count(calls)
+            if calls.currency is None:
+                costs[None].count(calls)
+                continue
+            currency, parts = piece.into(calls.currency, ask.currency)
+            costs[currency].count(calls)
             money = (calls.nanos, calls.counted_nanos, calls.low_nanos, calls.high_nanos)
-            if any(money):
-                tally.pay(money if rate is None else [nanos * rate for nanos in money])
+            costs[currency].pay([nanos * parts for nanos in money])
     return groups
 
 
@@ -95,7 +96,7 @@ def _by_group(ask: Ask, slices: Sequence[Slice], costs: Groups, subscriptions: l
     for key in dict.fromkeys([*costs, *((user,) for user in earned)]):
         labels = tuple(_label(column, value) for column, value in zip(ask.columns, key, strict=True))
         terms = earned.get(key[0]) or Earned() if ask.has_revenue else None
-        rows += rows_of(labels, costs.get(key, {}), terms, ask.currency)
+        rows += rows_of(labels, costs.get(key, {}), terms, ask.currency, _scale(slices))
     rows.sort(key=_worst_first(ask.currency) if ask.has_revenue else _dearest_first(ask.currency))
     return rows
 
@@ -108,8 +109,12 @@ def _by_time(ask: Ask, slices: Sequence[Slice], costs: Groups, subscriptions: li
     rows = []
     for label in dict.fromkeys(piece.label for piece in slices if piece.since <= ask.now or (piece.label,) in costs):
         terms = earned[label] if ask.has_revenue else None
-        rows += rows_of((label,), costs.get((label,), {}), terms, ask.currency)
+        rows += rows_of((label,), costs.get((label,), {}), terms, ask.currency, _scale(slices))
     return rows
+
+
+def _scale(slices: Sequence[Slice]) -> int:
+    return slices[0].scale if slices else 1
 
 
 def _label(column: str, value: object) -> str:
