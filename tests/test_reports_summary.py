@@ -142,6 +142,22 @@ def test_a_lost_call_has_bounds_and_no_cost(ledger: Ledger) -> None:
     assert report.record()["totals"]["high"] == Decimal("0.00000907")
 
 
+def test_a_lost_call_of_an_unpriced_model_has_no_upper_bound(ledger: Ledger) -> None:
+    ledger.append([call("bob", None, outcome="lost", usage=None)])
+    report = november(ledger)
+    record = rows(report)["bob"].record(())
+    assert (record["cost"], record["low"], record["high"]) == (None, 0, None)
+    assert "1 call lost, in no sum: their cost has no bounds" in [text for _, text in report.header.lines()]
+
+
+def test_of_many_rates_the_header_names_the_last(ledger: Ledger) -> None:
+    for day in range(1, 11):
+        rate(ledger, "CNY", "USD", f"0.1{day:02}", date(2026, 11, day))
+    ledger.append([call(nanos=1, currency="CNY")])
+    money = dict(november(ledger).header.lines())["Money"]
+    assert money == "USD, 1 CNY = 0.11 USD (2026-11-10) after 9 others from 2026-11-01 on"
+
+
 def test_a_free_call_costs_zero_and_is_known(ledger: Ledger) -> None:
     """Pitfall 2: free is not unpriced."""
     ledger.append([call("bob", 0, status="free")])

@@ -102,7 +102,7 @@ class Header:
         about = [self.ledger, f"environment {environment}" if environment else "all environments"]
         yield "Ledger", ", ".join([*about, *(f"{name} {value}" for name, value in where.items())])
         yield "Window", ", ".join([_month(self.ask), *self._day(), self.ask.window.zone])
-        yield "Money", ", ".join([self.ask.currency, *map(_rate, self.rates)])
+        yield "Money", ", ".join([self.ask.currency, *self._rates()])
         for code, day in self.missing:
             remedy = f"`meter fx set {code} {self.ask.currency} RATE --on {day}`"
             yield "", f"{code} stands apart, no rate on {day}: {remedy}"
@@ -111,6 +111,15 @@ class Header:
         if self.spilled:
             rows = "1 row waits" if self.spilled == 1 else f"{self.spilled:,} rows wait"
             yield "Spilled", f"{rows} beside the ledger, in no figure here: `meter ledger recover` takes them in"
+
+    def _rates(self) -> Iterator[str]:
+        """Yield the rates of each currency: all of a few, of many the last and how many came before."""
+        for pair in dict.fromkeys((each.base, each.quote) for each in self.rates):
+            known = [each for each in self.rates if (each.base, each.quote) == pair]
+            if len(known) > _FEW:
+                yield f"{_rate(known[-1])} after {len(known) - 1} others from {known[0].on} on"
+            else:
+                yield from map(_rate, known)
 
     def _day(self) -> list[str]:
         days = self.days
@@ -127,7 +136,8 @@ class Header:
         for row in self.totals:
             if row.lost_calls:
                 low, high = shown(amount(row.low_nanos)), shown(amount(row.high_nanos))
-                yield f"{_calls(row.lost_calls)} lost, in no sum: {low} to {high} {row.cost_currency}"
+                cost = f"{low} to {high} {row.cost_currency}" if row.high_nanos else "their cost has no bounds"
+                yield f"{_calls(row.lost_calls)} lost, in no sum: {cost}"
         if unpriced := self.count("unpriced_calls"):
             yield f"{_calls(unpriced)} unpriced, in no sum: `meter price set` sets a rate for calls to come"
         if partial := self.count("partial_calls"):
@@ -176,6 +186,10 @@ def _unattributed(ledger: Ledger, ask: Ask, rows: Sequence[Row]) -> int:
         return sum(row.calls for row in rows if row.labels[0] == UNATTRIBUTED)
     query = Query(since=ask.window.since, until=ask.window.until, where={**ask.where, "user": None})
     return sum(calls.calls for calls in ledger.summarize(query))
+
+
+_FEW = 3
+"""Rates of a currency that are named one by one."""
 
 
 def _iso(at: datetime) -> str:

@@ -134,7 +134,8 @@ def table(
     widths = [max(width(line[place]) for line in lines) for place in range(len(columns))]
     rule = "  ".join("-" * each for each in widths)
     text = [_aligned(line, columns, widths) for line in lines]
-    text.insert(len(text) - len(foot), rule) if foot else None
+    if foot:
+        text.insert(len(text) - len(foot), rule)
     text.insert(depth, rule)
     return "\n".join(text)
 

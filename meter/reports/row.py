@@ -94,7 +94,8 @@ class Row:
     def record(self, columns: Sequence[str] = ()) -> dict[str, Any]:
         """Return the row as JSON and CSV have it: amounts in units with all their digits.
 
-        `cost_nanos` is whole: rounded half-even where the cost was converted.
+        `cost_nanos` is whole: rounded half-even where the cost was converted. `high` is None where lost calls have no
+        bound.
         """
         profit = self.gross_profit_nanos
         margin = None if profit is None else margin_of(self.revenue_nanos or 0, profit)
@@ -106,7 +107,7 @@ class Row:
             "cost_currency": self.cost_currency,
             "cost_nanos": None if self.cost_nanos is None else whole_nanos(self.cost_nanos),
             "low": _amount(self.low_nanos),
-            "high": _amount(self.high_nanos),
+            "high": _amount(self.high_nanos if self.high_nanos or not self.lost_calls else None),
             "fee": _amount(self.fee_nanos),
             "revenue": _amount(self.revenue_nanos),
             "revenue_currency": self.revenue_currency,
