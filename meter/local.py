@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -216,15 +217,24 @@ class LocalModel:
 
     def start(self, file: Path) -> None:
         """Serve a model's file; takes half a second and 300 MB."""
+        # Ctrl-C between the making of a server and the first turn of its loop would wait for its end for ever (see
+        # _serve), and only the main thread is interrupted
+        with ThreadPoolExecutor(1) as other:
+            try:
+                self._server = other.submit(self._serve, file).result()
+            except RuntimeError as error:
+                raise LocalModelError(
+                    f"llama.cpp did not start with {file}: {error} Is there 300 MB of free memory?"
+                ) from error
+        self.api_base = f"{self._server.listening_address}/v1"
+
+    def _serve(self, file: Path) -> Any:
         import xllamacpp  # type: ignore[import-untyped]  # it ships no types
 
-        try:
-            self._server = xllamacpp.Server(self._parameters(xllamacpp, file))
-        except RuntimeError as error:
-            raise LocalModelError(
-                f"llama.cpp did not start with {file}: {error} Is there 300 MB of free memory?"
-            ) from error
-        self.api_base = f"{self._server.listening_address}/v1"
+        server = xllamacpp.Server(self._parameters(xllamacpp, file))
+        # its loop answers this one: a server that is told to stop before its loop runs does not hear it
+        server.handle_metrics()
+        return server
 
     def stop(self) -> None:
         """Stop serving; answers in flight are broken off."""
@@ -241,6 +251,7 @@ class LocalModel:
         parameters.n_parallel = self._parallel
         parameters.cpuparams.n_threads = 1  # two wait for each other on two cores
         parameters.cache_ram_mib = 0  # else up to 8 GB of earlier prompts are kept
+        parameters.endpoint_metrics = True
         parameters.verbosity = -1  # else it logs each request to stderr
         parameters.ui = False
         parameters.cors_origins = ""  # else any web page may ask it

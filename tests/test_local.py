@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import importlib
 import importlib.util
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import httpx
 import openai
 import pytest
 
-from meter import backend, local
+from meter import local
 from meter.errors import LocalModelError
 from meter.local import LocalModel, fetch
 
@@ -174,6 +175,26 @@ def test_a_file_that_is_no_model_does_not_start(tmp_path: Path) -> None:
         LocalModel().start(tmp_path / "x.gguf")
 
 
+def test_a_server_that_is_stopped_at_once_ends(model_file: Path) -> None:
+    for _ in range(5):
+        with LocalModel(model_file.parent):
+            pass
+
+
+def test_ctrl_c_while_it_starts_ends_the_process(model_file: Path) -> None:
+    code = (
+        "import os, signal, threading, meter.local, pathlib, sys\n"
+        "real = meter.local.LocalModel._serve\n"
+        "def serve(self, file):\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    return real(self, file)\n"
+        "meter.local.LocalModel._serve = serve\n"
+        "meter.local.LocalModel().start(pathlib.Path(sys.argv[1]))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(model_file)], stderr=subprocess.PIPE, text=True, check=False)
+    assert done.stderr.endswith("KeyboardInterrupt\n")
+
+
 def test_a_chat_answers_with_usage(client: Any) -> None:
     response = client.chat.completions.create(model="smollm2", messages=HELLO, max_tokens=8)
     assert response.model == "smollm2"
@@ -219,16 +240,22 @@ def test_nothing_is_printed_while_it_serves(model_file: Path, capfd: pytest.Capt
     assert capfd.readouterr() == ("", "")
 
 
-def test_litellm_reads_the_servers_usage(local_model: LocalModel) -> None:
-    response = backend.completion(**local_model.request, messages=HELLO, max_tokens=8)
+@pytest.fixture
+def litellm(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # else its import asks the network
+    return importlib.import_module("litellm")
+
+
+def test_litellm_reads_the_servers_usage(local_model: LocalModel, litellm: Any) -> None:
+    response = litellm.completion(**local_model.request, messages=HELLO, max_tokens=8)
     assert response.usage.prompt_tokens > 10
     assert 0 < response.usage.completion_tokens <= 8
 
 
-def test_litellm_asks_it_concurrently(local_model: LocalModel) -> None:
+def test_litellm_asks_it_concurrently(local_model: LocalModel, litellm: Any) -> None:
     async def four() -> list[Any]:
         call = {**local_model.request, "messages": HELLO, "max_tokens": 4}
-        return await asyncio.gather(*(backend.acompletion(**call) for _ in range(4)))
+        return await asyncio.gather(*(litellm.acompletion(**call) for _ in range(4)))
 
     assert all(0 < response.usage.completion_tokens <= 4 for response in asyncio.run(four()))
 
