@@ -124,7 +124,7 @@ def _cost(entry: Entry) -> str:
     """Say what a call consumed and cost."""
     from meter.reports.money import amount, shown
 
-    flags = f", {', '.join(entry.flags)}" if "mock" in entry.flags else ""
+    flags = ", mock" if "mock" in entry.flags else ""
     if entry.outcome == "refused":
         return f"nothing was consumed, it costs nothing{flags}"
     usage, cost = entry.usage, "cost unknown"
