@@ -110,7 +110,7 @@ class Header:
             yield "" if place else "Evidence", text
         if self.spilled:
             rows = "1 row waits" if self.spilled == 1 else f"{self.spilled:,} rows wait"
-            yield "Spilled", f"{rows} beside the ledger, in no figure here: `meter ledger recover` takes them in"
+            yield "Spilled", f"{rows} beside the ledger, in no sum: `meter ledger recover`"
 
     def _rates(self) -> Iterator[str]:
         """Yield the rates of each currency: all of a few, of many the last and how many came before."""
@@ -139,7 +139,7 @@ class Header:
                 cost = f"{low} to {high} {row.cost_currency}" if row.high_nanos else "their cost has no bounds"
                 yield f"{_calls(row.lost_calls)} lost, in no sum: {cost}"
         if unpriced := self.count("unpriced_calls"):
-            yield f"{_calls(unpriced)} unpriced, in no sum: `meter price set` sets a rate for calls to come"
+            yield f"{_calls(unpriced)} unpriced, in no sum: `meter price set` for calls to come"
         if partial := self.count("partial_calls"):
             yield f"{_calls(partial)} with a part that has no rate, in no sum"
         if self.unattributed_calls:
