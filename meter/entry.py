@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 from uuid import UUID
+
+from meter.usage.value import TOKEN_FIELDS
 
 if TYPE_CHECKING:
     from meter.price import Price
@@ -15,6 +17,11 @@ if TYPE_CHECKING:
 
 Outcome = Literal["ok", "refused", "lost", "cancelled", "abandoned", "replayed"]
 Kind = Literal["call", "reversal", "aggregate", "booked"]
+
+OUTCOMES: tuple[Outcome, ...] = ("ok", "cancelled", "lost", "abandoned", "refused", "replayed")
+"""In the order of their numbers in a ledger, from 1 on; only ever appended to."""
+KINDS: tuple[Kind, ...] = ("call", "reversal", "aggregate", "booked")
+"""In the order of their numbers in a ledger, from 1 on; only ever appended to."""
 
 BRACKETS = (32_000, 100_000, 128_000, 200_000, 256_000, 272_000, 512_000)
 """Upper edges, inclusive, of the context brackets by input tokens; bracket 7 is above the last."""
@@ -105,6 +112,60 @@ class Entry:
         return bracket_of(self.usage.input_tokens if self.usage else 0)
 
 
+COLUMNS = {
+    "id": "uuid",
+    "at": "instant",
+    "recorded_at": "instant",
+    "outcome": "outcome",
+    "kind": "kind",
+    "corrects": "uuid",
+    "source": "name",
+    "source_key": "text",
+    "environment": "word",
+    "host": "word",
+    "user": "name",
+    "claimed_user": "name",
+    "team": "name",
+    "session": "name",
+    "purpose": "name",
+    "tags": "names",
+    "model_asked": "word",
+    "model": "word",
+    "provider": "word",
+    "response_id": "text",
+    "attempts": "integer",
+    "counted_input_tokens": "integer",
+    "counted_output_tokens": "integer",
+    "status": "text",
+    "nanos": "integer",
+    "currency": "name",
+    "price": "price",
+    "low_nanos": "integer",
+    "high_nanos": "integer",
+    "error": "text",
+    "latency_ms": "integer",
+    "first_token_ms": "integer",
+    "overhead_us": "integer",
+    "flags": "words",
+}
+"""The columns of an entry in a ledger: field to form; those of its usage follow, `seq` is the ledger's own.
+
+A form says how a value is kept. `uuid`: 16 bytes. `instant`: microseconds since 1970. `outcome`, `kind`: its number.
+`name`: a key into names; `word`: the same, and empty text is none. `names`: a list of keys. `price`: the key of its
+snapshot. `words`, `counts`: JSON. `decimal`: text with every digit. `integer`, `text`, `flag`: themselves.
+"""
+USAGE_COLUMNS = {
+    **dict.fromkeys(TOKEN_FIELDS, "integer"),
+    "machine_us": "integer",
+    "counts": "counts",
+    "service_tier": "text",
+    "source": "text",
+    "stated_cost": "decimal",
+    "clamped": "flag",
+}
+"""The columns of an entry's usage: field to form; `source` is the column `usage_source`. All null: nothing is known."""
+
+
 def bracket_of(input_tokens: int) -> int:
     """Return the context bracket of an input: the number of bracket edges below it."""
     return sum(input_tokens > edge for edge in BRACKETS)
@@ -125,8 +186,7 @@ def now() -> datetime:
 
 def to_us(at: datetime) -> int:
     """Return an instant as whole microseconds since 1970, exactly."""
-    delta = at - _EPOCH
-    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+    return (at - _EPOCH) // _US
 
 
 def from_us(us: int) -> datetime:
@@ -136,3 +196,4 @@ def from_us(us: int) -> datetime:
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_US = timedelta(microseconds=1)

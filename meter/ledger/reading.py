@@ -1,0 +1,131 @@
+"""Reading: entries, holds and sums of a ledger."""
+
+from __future__ import annotations
+
+import json
+import re
+from array import array
+from typing import TYPE_CHECKING, Any
+
+from meter import hold as holds
+from meter.entry import from_us
+from meter.ledger.filtering import filter_of
+from meter.ledger.names import storable
+from meter.ledger.rows import ENTRY, entry_of, hold_keys_in, hold_of
+from meter.ledger.schema import entry_columns
+from meter.ledger.store import Store, names_by_key, prices_by_key
+from meter.ledger.summing import bounds_of, summarize
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
+
+    from meter.entry import Entry
+    from meter.hold import Hold
+    from meter.ledger.query import Query, Sum
+
+PAGE = 1_000
+"""Entries that are read at a time."""
+SHORTEST = 8
+"""Digits from the end of an id that are enough to name it."""
+
+ENTRY_COLUMNS = entry_columns()
+HOLD_COLUMNS = holds.COLUMNS | holds.OWNER_COLUMNS
+_SELECT = f"SELECT seq, {', '.join(ENTRY_COLUMNS)} FROM entries"  # noqa: S608  the columns are ours
+
+
+class Reading(Store):
+    """What is read from a ledger."""
+
+    def holds(self) -> list[Hold]:
+        """Return the calls in flight, oldest first."""
+        with self._read() as raw:
+            rows = raw.execute(f"SELECT {', '.join(HOLD_COLUMNS)} FROM holds ORDER BY at, id").fetchall()  # noqa: S608
+            keys, of_prices = hold_keys_in(rows)
+            names, prices = names_by_key(raw, keys), prices_by_key(raw, of_prices)
+        return [hold_of(row, names, prices) for row in rows]
+
+    def entries(self, query: Query, *, limit: int | None = None, newest_first: bool = False) -> Iterator[Entry]:
+        """Yield the entries of a window and filter in the order of commit, as they were when the first is asked for.
+
+        `query.by` means nothing here.
+        """
+        since, until = bounds_of(query)
+        with self._read() as raw:
+            wanted = filter_of(raw, query.where)
+            if wanted.impossible:
+                return
+            conditions, values = wanted.of_entries()
+            found = raw.execute(
+                f"SELECT seq FROM entries WHERE {' AND '.join(('at >= ? AND at < ?', *conditions))} "  # noqa: S608
+                f"ORDER BY seq {'DESC' if newest_first else 'ASC'} LIMIT ?",
+                [since, until, *values, -1 if limit is None else max(limit, 0)],
+            )
+            # no cursor stays open between pages: the caller may take its time, or write
+            numbers = array("q", (seq for (seq,) in found))
+        for at in range(0, len(numbers), PAGE):
+            page = numbers[at : at + PAGE]
+            with self._read() as raw:
+                by_seq = {entry.seq: entry for entry in self._by_seq(raw, page)}
+            yield from (by_seq[seq] for seq in page)
+
+    def find(self, key: str) -> list[Entry]:
+        """Return the entries meant by an id, its last 8 or more digits, a provider's response id, or `last`.
+
+        Where recovery took a call for abandoned and it came back, what corrects it follows.
+        """
+        with self._read() as raw:
+            if key == "last":
+                return self._where(raw, "seq = (SELECT max(seq) FROM entries)", [])
+            found = self._where(raw, "response_id = ?", [storable(key)])
+            digits = key.strip().lower().removeprefix("urn:uuid:").replace("-", "")
+            if re.fullmatch(f"[0-9a-f]{{{SHORTEST},32}}", digits):
+                found += self._by_digits(raw, digits)
+        return list({entry.seq: entry for entry in found}.values())
+
+    def summarize(self, query: Query) -> list[Sum]:
+        """Sum the calls of a window by group and currency."""
+        with self._read() as raw:
+            return summarize(raw, query)
+
+    def span(self) -> tuple[datetime, datetime] | None:
+        """Return the instants of the first and the last entry, or None for an empty ledger."""
+        with self._read() as raw:
+            # one at a time: for both at once SQLite would read the whole index
+            first, last = raw.execute("SELECT (SELECT min(at) FROM entries), (SELECT max(at) FROM entries)").fetchone()
+        return None if first is None else (from_us(first), from_us(last))
+
+    def currencies(self) -> set[str]:
+        """Return the currencies of the entries."""
+        with self._read() as raw:
+            return {
+                name
+                for (name,) in raw.execute(
+                    "SELECT name FROM names WHERE kind = 'currency' "
+                    "AND EXISTS (SELECT 1 FROM months WHERE currency = names.id)"
+                )
+            }
+
+    def _by_digits(self, raw: sqlite3.Connection, digits: str) -> list[Entry]:
+        if len(digits) == 32:
+            number = bytes.fromhex(digits)
+            return self._where(raw, "id = ? OR corrects = ? ORDER BY seq", [number, number])
+        # the unique index holds every id, so the rows themselves are not read
+        tail = bytes.fromhex(digits[len(digits) % 2 :])
+        ids = raw.execute("SELECT id FROM entries WHERE substr(id, ?) = ?", (-len(tail), tail)).fetchall()
+        return [
+            entry
+            for (number,) in ids
+            if number.hex().endswith(digits)
+            for entry in self._where(raw, "id = ?", [number])
+        ]
+
+    def _by_seq(self, raw: sqlite3.Connection, numbers: Iterable[int]) -> list[Entry]:
+        return self._where(raw, "seq IN (SELECT value FROM json_each(?))", [json.dumps(list(numbers))])
+
+    def _where(self, raw: sqlite3.Connection, condition: str, values: list[Any]) -> list[Entry]:
+        found = raw.execute(f"{_SELECT} WHERE {condition}", values).fetchall()
+        keys, of_prices = ENTRY.keys_in([row[1:] for row in found])
+        names, prices = names_by_key(raw, keys), prices_by_key(raw, of_prices)
+        return [entry_of(row[0], row[1:], names, prices) for row in found]

@@ -1,0 +1,106 @@
+"""The ledger in one SQLite file."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from meter.entry import now
+from meter.errors import LedgerUnavailable, SettingsError, suggest
+from meter.hold import is_gone
+from meter.ledger import migrations
+from meter.ledger.connections import SYNCHRONOUS, WAIT_S, connect, prepare, speaking
+from meter.ledger.reference import Reference
+from meter.ledger.writing import Writing
+
+if TYPE_CHECKING:
+    from meter.ledger.place import Place
+
+log = logging.getLogger("meter")
+
+
+class SqliteLedger(Writing, Reference):
+    """A ledger in one SQLite file; nothing that was written to it is ever changed.
+
+    A thread has a connection of its own, also after a fork, so one ledger may be used from everywhere in a process.
+    """
+
+    def __init__(self, place: Place, mode: str, durability: str) -> None:
+        super().__init__(place, mode, durability)
+        self.zone = ""
+        self.recovered = 0
+        """Calls that were found abandoned when the ledger was opened."""
+        with self._read() as raw:
+            self.schema_version = migrations.version(raw, place.path)
+            if not self.schema_version:
+                raise LedgerUnavailable(
+                    f"{place.path} is empty, there is no ledger in it yet; meter makes it with the first call."
+                )
+            self.zone = raw.execute("SELECT value FROM meta WHERE key = 'zone'").fetchone()[0]
+
+    def info(self) -> dict[str, object]:
+        """Return path, schema version, counts, size and journal mode, for `meter ledger info`."""
+        with self._read() as raw:
+            created = raw.execute("SELECT value FROM meta WHERE key = 'created_at'").fetchone()[0]
+            # a reversal counts -1 in the rollups; whoever asks wants to know how many rows there are
+            entries = raw.execute("SELECT count(*) FROM entries").fetchone()[0]
+            last = raw.execute("SELECT max(seq) FROM entries").fetchone()[0]
+            counts = {
+                table: raw.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608  names of ours
+                for table in ("holds", "plans", "subscriptions", "set_prices", "fx_rates")
+            }
+            users = raw.execute("SELECT count(*) FROM names WHERE kind = 'user'").fetchone()[0]
+            mode = raw.execute("PRAGMA journal_mode").fetchone()[0]
+        files = (self._place.path, self._place.wal)
+        return {
+            "path": self.url,
+            "schema": f"{self.schema_version // 1000}.{self.schema_version % 1000}",
+            "created_at": created,
+            "zone": self.zone,
+            "entries": entries,
+            "last_seq": last,
+            "users": users,
+            **counts,
+            "size_bytes": sum(file.stat().st_size for file in files if file.exists()),
+            "journal_mode": mode,
+            "immutable": self.immutable,
+        }
+
+
+def open_sqlite(place: Place, *, read_only: bool, create: bool, zone: str | None, durability: str) -> SqliteLedger:
+    """Open the ledger in a file; for writing, make or migrate it where needed and recover what was left in flight."""
+    if durability not in SYNCHRONOUS:
+        raise SettingsError(
+            f'The durability is "{durability}".{suggest(durability, SYNCHRONOUS)} Give process or power.'
+        )
+    if read_only:
+        return SqliteLedger(place, place.for_reading(), durability)
+    mode = place.for_writing(create=create)
+    _make_ready(place, mode, zone, durability)
+    ledger = SqliteLedger(place, mode, durability)
+    try:
+        ledger.recovered = ledger.recover(is_gone)
+    except (LedgerUnavailable, OSError) as error:
+        # what waits can wait longer; the calls of this process cannot
+        log.warning("What was left in flight could not be recovered: %s", error)
+    return ledger
+
+
+def _make_ready(place: Place, mode: str, zone: str | None, durability: str) -> None:
+    """Give a file the schema of this version, where it has not."""
+    with speaking(place), closing(connect(place, mode, WAIT_S)) as raw:
+        if migrations.version(raw, place.path) >= migrations.current():
+            return
+        prepare(raw, place, durability)
+        migrations.migrate(raw, place.path, {"zone": _zone(zone), "created_at": now().isoformat()})
+
+
+def _zone(name: str | None) -> str:
+    """Return the zone that a new ledger remembers: the one given, else the system's."""
+    from meter import period
+
+    if name is None:
+        return period.local_zone()
+    period.zone(name)
+    return name

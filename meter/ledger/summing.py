@@ -1,0 +1,158 @@
+"""Summing: the answer to a Query, from rollups where they know it and from rows where they do not."""
+
+from __future__ import annotations
+
+import operator
+import sqlite3
+from typing import TYPE_CHECKING
+
+from meter.entry import to_us
+from meter.ledger.filtering import CHOICES, NUMBERS, check_dimensions, filter_of
+from meter.ledger.query import Query, Sum
+from meter.ledger.rollups import KEYS, KIND, MEASURES, OUTCOME, key_of, measure_of
+from meter.ledger.store import names_by_key
+from meter.ledger.windows import BEGIN_US, END_US, ROWS, Piece, cover
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from meter.ledger.filtering import Filter
+
+_LOST = f"outcome IN ({OUTCOME['lost']}, {OUTCOME['abandoned']})"
+_FIELDS = {
+    "calls": f"iif(outcome <= {OUTCOME['abandoned']}, entries, 0)",
+    "refused": f"iif(outcome = {OUTCOME['refused']}, entries, 0)",
+    "replayed": f"iif(outcome = {OUTCOME['replayed']}, entries, 0)",
+    "lost_calls": f"iif({_LOST}, entries, 0)",
+    "low_nanos": f"iif({_LOST}, low_nanos, 0)",
+    "high_nanos": f"iif({_LOST}, high_nanos, 0)",
+}
+"""How a field of Sum is made of the measures of a rollup; every other one is the measure of its name."""
+FIELDS = tuple(name for name in Sum.__dataclass_fields__ if name not in {"key", "currency"})
+
+LOW_BITS = 32
+"""Where a sum passes 64 bits, what is above and what is below this bit are summed apart."""
+
+Key = tuple[int, ...]
+"""The currency and the dimensions of a group, as numbers."""
+
+
+def summarize(raw: sqlite3.Connection, query: Query) -> list[Sum]:
+    """Sum the entries of a window by group and currency; groups that come to nothing but zeros are left out."""
+    check_dimensions(query.by)
+    condition = filter_of(raw, query.where)
+    if condition.impossible:
+        return []
+    sums = _sums(raw, query, condition)
+    texts = _texts(raw, query, sums)
+    return [
+        Sum(
+            key=tuple(_value(name, number, texts) for name, number in zip(query.by, key[1:], strict=True)),
+            currency=texts[key[0]] if key[0] else None,
+            **dict(zip(FIELDS, amounts, strict=True)),
+        )
+        for key, amounts in sums.items()
+        if any(amounts)
+    ]
+
+
+def bounds_of(query: Query) -> tuple[int, int]:
+    """Return the window of a query in microseconds since 1970."""
+    since = BEGIN_US if query.since is None else max(to_us(query.since), BEGIN_US)
+    until = END_US if query.until is None else min(to_us(query.until), END_US)
+    return since, until
+
+
+def pieces_of(query: Query) -> Sequence[Piece]:
+    """Return the pieces of time that a query is answered from: rows alone where rollups do not know the dimension."""
+    since, until = bounds_of(query)
+    if set(KEYS).issuperset({*query.by, *query.where}):
+        return cover(since, until)
+    return [Piece(ROWS, since, until, 1)] if since < until else []
+
+
+def statement(piece: Piece, by: Sequence[str], condition: Filter, *, split: bool = False) -> tuple[str, list[int]]:
+    """Return the SQL that sums a piece by group, and its values.
+
+    With `split` the high and the low part of each amount are summed apart, which no sum of 64-bit numbers overflows.
+    """
+    source, values = _source(piece, condition)
+    amounts = [_FIELDS.get(field, field) for field in FIELDS]
+    if split:
+        low = (1 << LOW_BITS) - 1
+        summed = [f"sum(({amount}) >> {LOW_BITS})" for amount in amounts] + [
+            f"sum(({amount}) & {low})" for amount in amounts
+        ]
+    else:
+        summed = [f"sum({amount})" for amount in amounts]
+    keys = ", ".join(("currency", *by))
+    # a total per bucket needs no sorting, and is added up in no time
+    group = keys if by or piece.level == ROWS else f"bucket, {keys}"
+    return f"SELECT {keys}, {', '.join(summed)} FROM {source} GROUP BY {group}", values  # noqa: S608  names of ours
+
+
+def _source(piece: Piece, condition: Filter) -> tuple[str, list[int]]:
+    """Return the SQL of the rows of a piece, in the shape of a rollup, and its values."""
+    first, last = piece.buckets
+    if piece.level == ROWS:
+        conditions, values = condition.of_entries()
+        return f"({_ENTRIES} WHERE {' AND '.join(('at >= ? AND at < ?', *conditions))})", [first, last, *values]
+    conditions, values = condition.of_rollup()
+    if last == first + 1:
+        # rows of one bucket come in the order of currency and user: the commonest sums need no sorting
+        return f"{piece.level} WHERE {' AND '.join(('bucket = ?', *conditions))}", [first, *values]
+    when = "bucket >= ? AND bucket < ?"
+    return f"{piece.level} WHERE {' AND '.join((when, *conditions))}", [first, last, *values]
+
+
+def _sums(raw: sqlite3.Connection, query: Query, condition: Filter) -> dict[Key, list[int]]:
+    sums: dict[Key, list[int]] = {}
+    width = 1 + len(query.by)
+    nothing = [0] * len(FIELDS)
+    for piece in pieces_of(query):
+        add = operator.add if piece.sign > 0 else operator.sub
+        for row in _answer(raw, piece, query.by, condition):
+            key = row[:width]
+            sums[key] = list(map(add, sums.get(key, nothing), row[width:]))
+    return sums
+
+
+def _answer(raw: sqlite3.Connection, piece: Piece, by: Sequence[str], condition: Filter) -> list[tuple[int, ...]]:
+    try:
+        return raw.execute(*statement(piece, by, condition)).fetchall()
+    except sqlite3.OperationalError as error:
+        if "overflow" not in str(error):
+            raise
+    width = 1 + len(by)
+    halves = raw.execute(*statement(piece, by, condition, split=True)).fetchall()
+    middle = width + len(FIELDS)
+    return [
+        (*row[:width], *((high << LOW_BITS) + low for high, low in zip(row[width:middle], row[middle:], strict=True)))
+        for row in halves
+    ]
+
+
+def _entries() -> str:
+    """Return the SQL of entries in the shape of a rollup, with the sign of their kind."""
+    sign = f"iif(kind = {KIND['reversal']}, -1, 1)"
+    keys = [f"{key_of(key, 'entries')} AS {key}" for key in (*KEYS, "session") if key != "part"]
+    measures = [f"{sign} * ({measure_of(measure, 'entries')}) AS {measure}" for measure in MEASURES]
+    return f"SELECT {', '.join((*keys, *measures))} FROM entries"  # noqa: S608  names of ours
+
+
+_ENTRIES = _entries()
+
+
+def _texts(raw: sqlite3.Connection, query: Query, sums: dict[Key, list[int]]) -> dict[int, str]:
+    named = [0, *(at for at, name in enumerate(query.by, 1) if name not in CHOICES and name not in NUMBERS)]
+    return names_by_key(raw, {key[at] for key in sums for at in named if key[at]})
+
+
+def _value(name: str, number: int, texts: dict[int, str]) -> str | int | None:
+    if name in CHOICES:
+        return CHOICES[name][number]
+    if name == "bracket":
+        return number
+    if not number:
+        return None
+    return number if name in NUMBERS else texts[number]

@@ -1,0 +1,194 @@
+"""Spill: entries that could not be written, kept as JSON lines beside the ledger until they can."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import sys
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+from uuid import UUID
+
+from meter.entry import COLUMNS, USAGE_COLUMNS, Entry
+from meter.errors import LedgerUnavailable, MeterError
+from meter.price import Price
+from meter.usage import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+log = logging.getLogger("meter")
+
+SQLITE = "sqlite:///"
+"""How the URL of a ledger in a file begins; its path alone means the same."""
+
+
+class Settles(Protocol):
+    """What is asked of a ledger here."""
+
+    url: str
+
+    def settle(self, entry: Entry, hold_id: UUID | None = None) -> None:
+        """Write an entry; one that is there already changes nothing."""
+
+
+def put(url: str | Path, entry: Entry, hold_id: UUID | None = None, *, to_stderr: bool = False) -> None:
+    """Keep an entry beside a ledger, or as one line on stderr for hosts without a disk; raise OSError if neither can.
+
+    A line that does not fit on the disk is taken back whole, so the lines before and after it stay good.
+    """
+    line = to_line(entry, hold_id)
+    if to_stderr:
+        sys.stderr.write(line)
+        sys.stderr.flush()
+        return
+    _append(spill_file(url), line.encode("ascii"))
+
+
+def count(url: str | Path) -> int:
+    """Return how many entries wait beside a ledger."""
+    return sum(path.read_bytes().count(b"\n") for path in _waiting(spill_file(url)))
+
+
+def take_in(ledger: Settles) -> int:
+    """Write the entries that wait beside a ledger into it, each once, and return how many there were.
+
+    A line that is no entry, or one that the ledger refuses for what it says, goes to a file of its own
+    (`….rejected.jsonl`) so that it holds up no other. Raises LedgerUnavailable where the ledger still cannot be
+    written: nothing is lost then.
+    """
+    taken = 0
+    path = spill_file(ledger.url)
+    with contextlib.suppress(FileNotFoundError):
+        # under another name nothing is appended to it any more; one left by a crash is found by that name
+        path.rename(path.with_name(f"{path.stem}.{os.getpid()}-{os.urandom(4).hex()}.jsonl"))
+    for waiting in _waiting(path):
+        if waiting == path:
+            continue  # begun since the renaming: for the next time
+        for line in _lines(waiting):
+            taken += _take_in_line(ledger, line, path)
+        waiting.unlink(missing_ok=True)
+    return taken
+
+
+def to_line(entry: Entry, hold_id: UUID | None = None) -> str:
+    """Return an entry and its hold as one line of ASCII JSON."""
+    fields = {name: _out(form, getattr(entry, name)) for name, form in COLUMNS.items()}
+    usage = entry.usage
+    fields["usage"] = usage and {name: _out(form, getattr(usage, name)) for name, form in USAGE_COLUMNS.items()}
+    return json.dumps({"meter_spill": 1, "hold": hold_id and str(hold_id), "entry": fields}) + "\n"
+
+
+def from_line(line: str | bytes) -> tuple[Entry, UUID | None]:
+    """Return the entry of a line and the id of its hold; raise ValueError, KeyError or TypeError for any other line."""
+    record = json.loads(line)
+    fields = dict(record["entry"])
+    usage = fields.pop("usage")
+    if usage is not None:
+        usage = Usage(**{name: _in(USAGE_COLUMNS[name], value) for name, value in usage.items()})
+    entry = Entry(**{name: _in(COLUMNS[name], value) for name, value in fields.items()}, usage=usage)
+    return entry, record["hold"] and UUID(record["hold"])
+
+
+def spill_file(url: str | Path) -> Path:
+    """Return the file beside a ledger that its spilled entries are appended to."""
+    return Path(f"{str(url).removeprefix(SQLITE)}.spill.jsonl")
+
+
+def _waiting(path: Path) -> list[Path]:
+    """Return the files that hold spilled entries."""
+    try:
+        beside = list(path.parent.iterdir())
+    except OSError:
+        return []
+    return [
+        file
+        for file in beside
+        if file.name.startswith(f"{path.stem}.") and file.suffix == ".jsonl" and file != _rejected(path)
+    ]
+
+
+def _rejected(path: Path) -> Path:
+    return path.with_name(f"{path.stem}.rejected.jsonl")
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    """Yield the lines of a file once nobody is appending to it."""
+    try:
+        file = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return  # another process took it in meanwhile
+    with open(file, "rb") as lines:  # noqa: PTH123  the descriptor is needed for the lock
+        _lock(file, shared=True)
+        yield from lines
+
+
+def _take_in_line(ledger: Settles, line: bytes, path: Path) -> bool:
+    try:
+        ledger.settle(*from_line(line))
+    except LedgerUnavailable:
+        raise
+    except (MeterError, ValueError, KeyError, TypeError) as error:
+        log.warning("A spilled line was rejected (%s) and is kept in %s", error, _rejected(path))
+        _append(_rejected(path), line if line.endswith(b"\n") else line + b"\n")
+        return False
+    return True
+
+
+def _append(path: Path, line: bytes) -> None:
+    while True:
+        file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            _lock(file)
+            if not _is_at(file, path):
+                continue  # it was taken in between opening and locking
+            size = os.fstat(file).st_size
+            if os.write(file, line) < len(line):
+                os.ftruncate(file, size)
+                raise OSError(f"{path} took only a part of a line")
+            return
+        finally:
+            os.close(file)
+
+
+def _is_at(file: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _lock(file: int, *, shared: bool = False) -> None:
+    """Wait until nobody else writes to a file; closing it unlocks."""
+    try:
+        import fcntl
+    except ImportError:  # Windows: there a file that is open cannot be renamed
+        return
+    fcntl.flock(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+
+
+def _out(form: str, value: Any) -> Any:
+    return value if value is None or form not in _FORMS else _FORMS[form][0](value)
+
+
+def _in(form: str, value: Any) -> Any:
+    return value if value is None or form not in _FORMS else _FORMS[form][1](value)
+
+
+_FORMS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
+    "uuid": (str, UUID),
+    "instant": (datetime.isoformat, datetime.fromisoformat),
+    "names": (list, tuple),
+    "words": (list, tuple),
+    "decimal": (str, Decimal),
+    "counts": (
+        lambda counts: [[name, str(count)] for name, count in counts],
+        lambda counts: tuple((name, Decimal(count)) for name, count in counts),
+    ),
+    "price": (lambda price: json.loads(price.to_json()), lambda data: Price.from_json(json.dumps(data))),
+}
+"""How the values of a form go into JSON and come back; those of any other are themselves."""
