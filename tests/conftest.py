@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -21,8 +22,8 @@ CACHE = Path(os.environ.get("METER_TEST_CACHE") or platformdirs.user_cache_dir()
 
 
 @pytest.fixture(autouse=True)
-def isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Point every folder of the user's into a new one, and hide the user's settings and keys; return that folder."""
+def isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Point every folder of the user's into a new one, and hide the user's settings and keys; give that folder."""
     home = tmp_path_factory.mktemp("home")
     for name in list(os.environ):
         if name.startswith("METER_") or name.endswith("_API_KEY"):
@@ -31,7 +32,12 @@ def isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     for kind in ("DATA", "CONFIG", "STATE"):
         monkeypatch.setenv(f"XDG_{kind}_HOME", str(home / kind.lower()))
     monkeypatch.setenv("XDG_CACHE_HOME", str(CACHE))
-    return home
+    yield home
+    call = sys.modules.get("meter.call")
+    if call and call._default.cache_info().currsize:
+        # the Meter of the module's own verbs has opened a ledger in this home
+        call._default().close()
+        call._default.cache_clear()
 
 
 @pytest.fixture
