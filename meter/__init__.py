@@ -7,20 +7,36 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from meter.answered import entry_of
     from meter.attribution import attribute
-    from meter.call import Meter, acompletion, completion, cost
+    from meter.budget import Limit
+    from meter.call import (
+        Meter,
+        acompletion,
+        aembedding,
+        aresponses,
+        completion,
+        cost,
+        embedding,
+        record,
+        responses,
+        text_completion,
+        wrap,
+    )
     from meter.charge import Charge
     from meter.entry import Entry
     from meter.errors import (
+        BudgetExceeded,
         InputError,
         InvalidPlan,
         InvalidPrice,
         InvalidTime,
         InvalidUsage,
+        LedgerBusy,
         LedgerError,
         LedgerTooNew,
         LedgerUnavailable,
         LocalModelError,
         MeterError,
+        MissingPackage,
         SettingsError,
         UnknownName,
     )
@@ -35,6 +51,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "BudgetExceeded",
     "Charge",
     "Entry",
     "InputError",
@@ -42,12 +59,15 @@ __all__ = [
     "InvalidPrice",
     "InvalidTime",
     "InvalidUsage",
+    "LedgerBusy",
     "LedgerError",
     "LedgerTooNew",
     "LedgerUnavailable",
+    "Limit",
     "LocalModelError",
     "Meter",
     "MeterError",
+    "MissingPackage",
     "Plan",
     "Price",
     "Report",
@@ -57,20 +77,40 @@ __all__ = [
     "UnknownName",
     "Usage",
     "acompletion",
+    "aembedding",
+    "aresponses",
     "attribute",
     "completion",
     "cost",
+    "embedding",
     "entry_of",
     "open_ledger",
+    "record",
     "report",
+    "responses",
     "standing",
+    "text_completion",
     "usage_of",
+    "wrap",
 ]
 
 _HOME = {
     "answered": ("entry_of",),
     "attribution": ("attribute",),
-    "call": ("Meter", "acompletion", "completion", "cost"),
+    "budget": ("Limit",),
+    "call": (
+        "Meter",
+        "acompletion",
+        "aembedding",
+        "aresponses",
+        "completion",
+        "cost",
+        "embedding",
+        "record",
+        "responses",
+        "text_completion",
+        "wrap",
+    ),
     "charge": ("Charge",),
     "entry": ("Entry",),
     "ledger": ("open_ledger",),

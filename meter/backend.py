@@ -6,17 +6,28 @@ import functools
 import importlib.util
 import os
 import sys
-from typing import Any
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from meter.errors import MissingPackage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+under_way: ContextVar[list[int] | None] = ContextVar("meter_under_way", default=None)
+"""Set while a metered call runs; its one item counts the HTTP requests that leave.
+
+A call made from within it is part of it and leaves no row."""
 
 
-def completion(**request: Any) -> Any:
-    """Call litellm.completion."""
-    return _litellm().completion(**_completed(request))
+def call(verb: str, request: dict[str, Any]) -> Any:
+    """Call a verb of litellm's: `completion`, `embedding`, `responses`, `text_completion`."""
+    return getattr(_litellm(), verb)(**_completed(verb, request))
 
 
-async def acompletion(**request: Any) -> Any:
-    """Call litellm.acompletion."""
-    return await _litellm().acompletion(**_completed(request))
+async def acall(verb: str, request: dict[str, Any]) -> Any:
+    """Call an awaited verb of litellm's: `acompletion`, `aembedding`, `aresponses`."""
+    return await getattr(_litellm(), verb)(**_completed(verb, request))
 
 
 def is_ready() -> bool:
@@ -38,12 +49,34 @@ def _litellm() -> Any:
 
     if fresh:
         litellm.suppress_debug_info = True  # it prints a banner to stdout with every error
+    _count_requests()
     return litellm
 
 
-def _completed(request: dict[str, Any]) -> dict[str, Any]:
+def _count_requests() -> None:
+    """Have httpx count the requests of a metered call: the retries of an SDK are seen nowhere else."""
+    import httpx
+
+    def counting(send: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(send)
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            counter = under_way.get()
+            if counter is not None:
+                counter[0] += 1
+            return send(*args, **kwargs)
+
+        return counted
+
+    for client in (httpx.Client, httpx.AsyncClient):
+        client.send = counting(client.send)  # type: ignore[method-assign]  # the signature stays the same
+
+
+def _completed(verb: str, request: dict[str, Any]) -> dict[str, Any]:
     """Return the request with what litellm needs and does not say."""
-    if request.get("tools") and not _has_mcp():
+    if verb.endswith("responses") and not _has_mcp():
+        # litellm imports it for every response, and reports that it is missing as a lost connection
+        raise MissingPackage(f"{verb} needs the package mcp in litellm: pip install 'chat-meter[responses]'")
+    if request.get("tools") and "completion" in verb and not _has_mcp():
         # with tools it imports mcp, which it does not depend on
         request.setdefault("_skip_mcp_handler", True)
     if _needs_placeholder(request):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-import platform
 import threading
 import time
 from collections import deque
@@ -11,16 +11,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from meter import spill
-from meter.errors import LedgerError
+from meter.errors import LedgerBusy, LedgerError
+from meter.hold import this_host
 from meter.ledger import open_ledger
 from meter.period import local_zone
 from meter.pricebook import PriceBook
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
-    from uuid import UUID
 
+    from meter.budget import Limit, Refusal
     from meter.entry import Entry
     from meter.hold import Hold
     from meter.ledger import Ledger
@@ -41,12 +42,14 @@ EXPECTED_OUTPUT = 1_000
 class Books:
     """The books of one Meter, shared by its threads."""
 
-    def __init__(self, settings: Settings, ledger: Ledger | None = None) -> None:
+    def __init__(self, settings: Settings, ledger: Ledger | None = None, *, limits: Sequence[Limit] = ()) -> None:
         self.settings = settings
-        self.host = platform.node()
+        self.host = this_host()
         self.orphans: deque[Callable[[], None]] = deque()
         """What finalizers left to be written; they may not write themselves."""
         self._ledger = ledger
+        self._limits = tuple(limits)
+        self._unwritten: deque[tuple[Entry, Hold | None]] = deque()
         self._lock = threading.Lock()
         self._prices = PriceBook()
         self._user_prices = 0
@@ -79,24 +82,80 @@ class Books:
         better = self.prices.find(served, asked.provider, at)
         return replace(asked, name=served), better or price
 
-    def reserve(self, hold: Hold) -> bool:
-        """Write a hold; return False where the ledger cannot be written and settings let the call go on."""
+    def wants_hold(self, user: str | None, *, streams: bool) -> bool:
+        """Tell whether a call is written before it is sent."""
+        return self.settings.holds == "always" or streams or any(limit.user == user for limit in self._limits)
+
+    def reserve(self, hold: Hold, *, wait: bool = True) -> Refusal | None:
+        """Write a hold; return why not where a limit refuses the call.
+
+        Where the ledger cannot be written the call goes on without one, unless settings say it must fail.
+        Without `wait` LedgerBusy is raised where another process is writing just now.
+        """
+        limits = tuple(limit for limit in self._limits if limit.user == hold.user)
         try:
-            self.open().reserve(hold)
-        except Exception as error:  # metering never breaks a call: whatever is wrong with the ledger is logged
+            return self.open().reserve(hold, limits, wait=wait)
+        except LedgerBusy:
+            if not wait:
+                raise
+            self._unheld(hold)
+        except Exception:  # metering never breaks a call: whatever is wrong with the ledger is logged
             if self.settings.on_unavailable == "fail":
                 raise
-            log.warning("No hold was written for call %s: %s", hold.id, error)
-            return False
-        return True
+            self._unheld(hold)
+        return None
 
-    def settle(self, entry: Entry, hold_id: UUID | None) -> None:
-        """Write an entry, to the spill where the ledger cannot be written."""
+    async def reserve_async(self, hold: Hold) -> Refusal | None:
+        """Write a hold, waiting for a busy ledger in a thread."""
         try:
-            self.open().settle(entry, hold_id)
-        except Exception as error:  # noqa: BLE001  the answer is there: it is handed over whatever the ledger says
-            log.warning("Call %s goes to the spill: %s", entry.id, error)
-            spill.put(self.settings.ledger, entry, hold_id, to_stderr=self.settings.spill == "stderr")
+            return self.reserve(hold, wait=False)
+        except LedgerBusy:
+            return await asyncio.to_thread(self.reserve, hold)
+
+    def settle(self, entry: Entry, hold: Hold | None = None, *, wait: bool = True) -> None:
+        """Write an entry, to the spill where the ledger cannot be written; nothing is raised but LedgerBusy.
+
+        That only without `wait`, where another process is writing just now.
+        """
+        if self._unwritten:
+            self._retry()
+        try:
+            self.open().settle(entry, hold.id if hold else None, wait=wait)
+        except Exception as error:  # the answer is there: it is handed over whatever the ledger says
+            if not wait and isinstance(error, LedgerBusy):
+                raise
+            self._spill(entry, hold, error)
+
+    async def settle_async(self, entry: Entry, hold: Hold | None) -> None:
+        """Write an entry, waiting for a busy ledger in a thread."""
+        try:
+            self.settle(entry, hold, wait=False)
+        except LedgerBusy:
+            await asyncio.to_thread(self.settle, entry, hold)
+
+    def _unheld(self, hold: Hold) -> None:
+        log.warning("No hold was written for call %s, it goes on without.", hold.id, exc_info=True)
+
+    def _spill(self, entry: Entry, hold: Hold | None, why: Exception) -> None:
+        log.warning("Call %s goes to the spill: %s", entry.id, why)
+        try:
+            spill.put(self.settings.ledger, entry, hold.id if hold else None, to_stderr=self.settings.spill == "stderr")
+        except OSError as error:
+            # the same disk is full: kept in memory until there is room, at the latest until the process ends
+            log.warning("The spill cannot be written (%s); call %s waits in memory.", error, entry.id)
+            self._unwritten.append((entry, hold))
+
+    def _retry(self) -> None:
+        """Try once more to spill what waits in memory."""
+        for _ in range(len(self._unwritten)):
+            try:
+                entry, hold = self._unwritten.popleft()
+                spill.put(self.settings.ledger, entry, hold.id if hold else None)
+            except IndexError:  # another thread took the last one
+                return
+            except OSError:
+                self._unwritten.appendleft((entry, hold))
+                return
 
     def write_orphans(self) -> None:
         """Write what finalizers left."""
@@ -122,6 +181,10 @@ class Books:
     def close(self) -> None:
         """Write what is left and close the ledger."""
         self.write_orphans()
+        self._retry()
+        for entry, hold in self._unwritten:  # the last place that is left
+            spill.put(self.settings.ledger, entry, hold.id if hold else None, to_stderr=True)
+        self._unwritten.clear()
         with self._lock:
             if self._ledger is not None:
                 self._ledger.close()

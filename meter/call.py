@@ -9,42 +9,58 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from meter import backend, settings
-from meter.answered import entry_of
-from meter.attempt import begin, begin_async, inside
+from meter.attempt import record as record_observed
 from meter.books import Books
 from meter.charge import price_call
+from meter.clients import wrap_client
 from meter.model import resolve
-from meter.stream import MeteredStream
+from meter.recording import Observed
+from meter.through import pass_through, pass_through_async
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
-    from pathlib import Path
 
+    from meter.budget import Limit
     from meter.charge import Charge
+    from meter.entry import Entry
     from meter.ledger import Ledger
     from meter.usage import Usage
 
-__all__ = ["Meter", "acompletion", "completion", "cost", "entry_of"]
+POSITIONAL = {
+    "completion": ("model", "messages"),
+    "embedding": ("model", "input"),
+    "responses": ("input", "model"),
+    "text_completion": ("prompt", "model"),
+}
+"""The first parameters of litellm's verbs, which may be given by position; those of the awaited ones are the same."""
 
 
 class Meter:
     """The metered verbs, on one ledger.
 
-    `ledger` is a path, a URL or an open ledger; None is the one in the settings, opened with the first call. The other
-    keywords are settings that replace those of the environment and of meter.toml: `user`, `environment`, `count`, …
+    `ledger` is a path, a URL or an open ledger; None is the one in the settings, opened with the first call. A call
+    that could pass one of the `limits` raises BudgetExceeded before it is sent. The other keywords are settings that
+    replace those of the environment and of meter.toml: `user`, `environment`, `count`, …
     Raises LedgerUnavailable for a ledger that is named here and cannot be opened, SettingsError for unknown settings.
     """
 
-    def __init__(self, ledger: str | Path | Ledger | None = None, **overrides: Any) -> None:
+    def __init__(
+        self,
+        ledger: str | os.PathLike[str] | Ledger | None = None,
+        *,
+        limits: Sequence[Limit] = (),
+        **overrides: Any,
+    ) -> None:
         chosen = settings.load().override(**overrides)
         if ledger is None:
-            self._books = Books(chosen)
+            self._books = Books(chosen, limits=limits)
         elif isinstance(ledger, str | os.PathLike):
-            self._books = Books(chosen.override(ledger=os.fspath(ledger)))
+            self._books = Books(chosen.override(ledger=os.fspath(ledger)), limits=limits)
             self._books.open()
         else:
-            self._books = Books(chosen.override(ledger=ledger.url), ledger)
-        # the finalizers' queue is emptied at exit, without keeping a Meter alive that nobody uses
+            self._books = Books(chosen.override(ledger=ledger.url), ledger, limits=limits)
+        # what finalizers queued is written at exit, without keeping a Meter alive that nobody uses
         atexit.register(_close, weakref.ref(self._books))
 
     @property
@@ -52,37 +68,50 @@ class Meter:
         """The ledger, opened; raises LedgerError where it cannot be."""
         return self._books.open()
 
-    def completion(self, model: str = "", messages: Any = None, **request: Any) -> Any:
+    def completion(self, *args: Any, **request: Any) -> Any:
         """litellm.completion, metered."""
-        request = _request(model, messages, request)
-        if inside.get():
-            return backend.completion(**request)
-        attempt = begin(self._books, request)
-        mark = inside.set(True)
-        try:
-            response = backend.completion(**attempt.request)
-        except BaseException as error:
-            attempt.fail(error)
-            raise
-        finally:
-            inside.reset(mark)
-        return MeteredStream(response, attempt) if request.get("stream") else attempt.finish(response)
+        return self._call("completion", args, request)
 
-    async def acompletion(self, model: str = "", messages: Any = None, **request: Any) -> Any:
+    async def acompletion(self, *args: Any, **request: Any) -> Any:
         """litellm.acompletion, metered."""
-        request = _request(model, messages, request)
-        if inside.get():
-            return await backend.acompletion(**request)
-        attempt = await begin_async(self._books, request)
-        mark = inside.set(True)
-        try:
-            response = await backend.acompletion(**attempt.request)
-        except BaseException as error:
-            attempt.fail(error)
-            raise
-        finally:
-            inside.reset(mark)
-        return MeteredStream(response, attempt) if request.get("stream") else attempt.finish(response)
+        return await self._acall("completion", args, request)
+
+    def embedding(self, *args: Any, **request: Any) -> Any:
+        """litellm.embedding, metered."""
+        return self._call("embedding", args, request)
+
+    async def aembedding(self, *args: Any, **request: Any) -> Any:
+        """litellm.aembedding, metered."""
+        return await self._acall("embedding", args, request)
+
+    def responses(self, *args: Any, **request: Any) -> Any:
+        """litellm.responses, metered."""
+        return self._call("responses", args, request)
+
+    async def aresponses(self, *args: Any, **request: Any) -> Any:
+        """litellm.aresponses, metered."""
+        return await self._acall("responses", args, request)
+
+    def text_completion(self, *args: Any, **request: Any) -> Any:
+        """litellm.text_completion, metered."""
+        return self._call("text_completion", args, request)
+
+    def wrap(self, client: Any) -> Any:
+        """Meter every call that litellm's Router makes from now on, and return the same Router; twice is once.
+
+        A call with its retries and fallbacks is one entry. Raises InputError for what cannot be wrapped.
+        """
+        return wrap_client(self._books, client)
+
+    def record(self, **call: Any) -> Entry:
+        """Record a call that someone else made, priced at the rates of its instant, and return its entry.
+
+        The keywords are those of recording.Observed: `usage` (a Usage, or what a provider answered), `model`,
+        `provider`, `user`, `team`, `session`, `purpose`, `tags`, `at` (UTC; None is now), `source`, `source_key`,
+        `outcome`, `response_id`, `latency_ms`. The same source and source key a second time changes nothing.
+        Raises InputError for what cannot be recorded.
+        """
+        return record_observed(self._books, Observed(**call))
 
     def cost(self, model: str, usage: Usage, provider: str | None = None, at: datetime | None = None) -> Charge:
         """Return what a call costs at the rates that held at an instant (UTC; None is now).
@@ -104,15 +133,70 @@ class Meter:
         """Write what streams that nobody finished left, and close the ledger."""
         self._books.close()
 
+    def _call(self, verb: str, args: tuple[Any, ...], request: dict[str, Any]) -> Any:
+        send = functools.partial(backend.call, verb)
+        return pass_through(self._books, verb, named(verb, args, request), send)
 
-def completion(model: str = "", messages: Any = None, **request: Any) -> Any:
+    async def _acall(self, verb: str, args: tuple[Any, ...], request: dict[str, Any]) -> Any:
+        send = functools.partial(backend.acall, f"a{verb}")
+        return await pass_through_async(self._books, verb, named(verb, args, request), send)
+
+
+def named(verb: str, args: tuple[Any, ...], request: dict[str, Any]) -> dict[str, Any]:
+    """Return a request with the parameters that were given by position under their names."""
+    names = POSITIONAL[verb]
+    if len(args) > len(names):
+        raise TypeError(f"{verb} takes {' and '.join(names)} by position; name the other arguments.")
+    for name, value in zip(names, args, strict=False):
+        if name in request:
+            raise TypeError(f"{verb} got two values for {name}.")
+        request[name] = value
+    return request
+
+
+def completion(*args: Any, **request: Any) -> Any:
     """litellm.completion, metered."""
-    return _default().completion(model, messages, **request)
+    return _default().completion(*args, **request)
 
 
-async def acompletion(model: str = "", messages: Any = None, **request: Any) -> Any:
+async def acompletion(*args: Any, **request: Any) -> Any:
     """litellm.acompletion, metered."""
-    return await _default().acompletion(model, messages, **request)
+    return await _default().acompletion(*args, **request)
+
+
+def embedding(*args: Any, **request: Any) -> Any:
+    """litellm.embedding, metered."""
+    return _default().embedding(*args, **request)
+
+
+async def aembedding(*args: Any, **request: Any) -> Any:
+    """litellm.aembedding, metered."""
+    return await _default().aembedding(*args, **request)
+
+
+def responses(*args: Any, **request: Any) -> Any:
+    """litellm.responses, metered; litellm needs the package mcp for it."""
+    return _default().responses(*args, **request)
+
+
+async def aresponses(*args: Any, **request: Any) -> Any:
+    """litellm.aresponses, metered; litellm needs the package mcp for it."""
+    return await _default().aresponses(*args, **request)
+
+
+def text_completion(*args: Any, **request: Any) -> Any:
+    """litellm.text_completion, metered."""
+    return _default().text_completion(*args, **request)
+
+
+def wrap(client: Any) -> Any:
+    """Meter every call that litellm's Router makes from now on, and return the same Router; see Meter.wrap."""
+    return _default().wrap(client)
+
+
+def record(**call: Any) -> Entry:
+    """Record a call that someone else made; see Meter.record."""
+    return _default().record(**call)
 
 
 def cost(model: str, usage: Usage, provider: str | None = None, at: datetime | None = None) -> Charge:
@@ -126,15 +210,6 @@ def cost(model: str, usage: Usage, provider: str | None = None, at: datetime | N
 @functools.cache
 def _default() -> Meter:
     return Meter()
-
-
-def _request(model: str, messages: Any, request: dict[str, Any]) -> dict[str, Any]:
-    """Return litellm's two positional parameters as keywords again; what was not given stays away."""
-    if messages is not None:
-        request["messages"] = messages
-    if model:
-        request["model"] = model
-    return request
 
 
 def _close(books: weakref.ref[Books]) -> None:

@@ -10,7 +10,10 @@
     ├── SettingsError           a setting or a meter.toml that cannot be used            exit 2
     ├── LedgerError             the ledger refused                                       exit 1
     │   ├── LedgerUnavailable   it cannot be opened, read or written
+    │   │   └── LedgerBusy      somebody else is writing to it just now
     │   └── LedgerTooNew        it was written by a newer meter
+    ├── BudgetExceeded          a limit refused a call before it was sent                 exit 3
+    ├── MissingPackage          something that is not installed is needed for this        exit 1
     └── LocalModelError         the local model cannot be had or did not start           exit 1
 
 The backend's own exceptions are not here: they pass through unchanged.
@@ -71,8 +74,26 @@ class LedgerUnavailable(LedgerError):
     """The ledger cannot be opened, read or written."""
 
 
+class LedgerBusy(LedgerUnavailable):
+    """Somebody else is writing to the ledger just now."""
+
+
 class LedgerTooNew(LedgerError):
     """The ledger was written by a newer meter."""
+
+
+class BudgetExceeded(MeterError):
+    """A limit refused a call before it was sent; `refusal` has the figures (budget.Refusal)."""
+
+    exit_code = 3
+
+    def __init__(self, message: str, refusal: object = None) -> None:
+        super().__init__(message)
+        self.refusal = refusal
+
+
+class MissingPackage(MeterError):
+    """Something that is not installed is needed for this."""
 
 
 class LocalModelError(MeterError):

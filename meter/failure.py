@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from meter.errors import MeterError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -41,6 +43,8 @@ LOST_STATUS = frozenset({502, 504})
 
 def outcome_of(error: BaseException) -> Literal["refused", "lost"]:
     """Return what became of a call that raised."""
+    if isinstance(error, MeterError):  # a limit of ours, or settings that demand a ledger
+        return "refused"
     names = {type(link).__name__ for link in _chain(error)}
     if names & NOT_SENT:
         return "refused"

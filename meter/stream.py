@@ -8,7 +8,10 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
-from meter.attempt import inside
+from meter.answered import remember
+from meter.backend import under_way
+from meter.ending import Ending
+from meter.failure import outcome_of
 from meter.usage import usage_of
 from meter.usage.answer import finished_choices, has_content
 
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from meter.attempt import Attempt
-    from meter.entry import Entry
+    from meter.entry import Entry, Outcome
     from meter.usage import Usage
 
 _END = object()
@@ -56,30 +59,36 @@ class MeteredStream:
 
     def __next__(self) -> Any:
         while self._wants_more():
-            mark = inside.set(True)
+            mark = under_way.set(self._attempt.sent)
             try:
-                chunk = next(self._stream, _END)
+                ending = self._take(next(self._stream, _END))
             except BaseException as error:
-                if self._broke(error):
+                self._attempt.end(self._broken(error))
+                remember(error, self._attempt.entry)
+                if self._late is None:
                     raise
                 break
             finally:
-                inside.reset(mark)
-            self._take(chunk)
+                under_way.reset(mark)
+            if ending is not None:
+                self._attempt.end(ending)
         return self._hand_over(StopIteration)
 
     async def __anext__(self) -> Any:
         while self._wants_more():
-            mark = inside.set(True)
+            mark = under_way.set(self._attempt.sent)
             try:
-                chunk = await anext(self._stream, _END)
+                ending = self._take(await anext(self._stream, _END))
             except BaseException as error:
-                if self._broke(error):
+                await self._attempt.end_async(self._broken(error))
+                remember(error, self._attempt.entry)
+                if self._late is None:
                     raise
                 break
             finally:
-                inside.reset(mark)
-            self._take(chunk)
+                under_way.reset(mark)
+            if ending is not None:
+                await self._attempt.end_async(ending)
         return self._hand_over(StopAsyncIteration)
 
     def __enter__(self) -> Self:
@@ -96,14 +105,14 @@ class MeteredStream:
 
     def close(self) -> None:
         """Stop reading; what arrived is what is charged."""
-        self._cancel()
+        self._attempt.end(self._left())
         close = getattr(self._stream, "close", None)
         if close is not None:
             close()
 
     async def aclose(self) -> None:
         """Stop reading; what arrived is what is charged."""
-        self._cancel()
+        await self._attempt.end_async(self._left())
         close = getattr(self._stream, "aclose", None)
         if close is not None:
             await close()
@@ -114,26 +123,24 @@ class MeteredStream:
         if attempt is None or attempt.entry is not None:
             return
         stream, chunks = self._stream, self._chunks
-        attempt.books.orphans.append(
-            lambda: attempt.finish_stream(chunks, stated_usage(stream, chunks), "cancelled", None)
-        )
+        attempt.books.orphans.append(lambda: attempt.end(_ending("cancelled", stream, chunks)))
 
     def _wants_more(self) -> bool:
         return not self._over and (not self._ready or self._open_choices <= 0)
 
-    def _take(self, chunk: Any) -> None:
-        """Take in one chunk, or the end."""
+    def _take(self, chunk: Any) -> Ending | None:
+        """Take in one chunk; return the ending if it is the end."""
         if chunk is _END:
             self._over = True
             # a stream that just stops, without a finish reason, was broken off by the other side
-            self._end("ok" if self._open_choices <= 0 else "cancelled")
-            return
+            return self._ending("ok" if self._open_choices <= 0 else "cancelled")
         if not self._chunks:
             self._attempt.first_ns = time.perf_counter_ns()
         self._chunks.append(chunk)
         self._open_choices -= finished_choices(chunk)
         if not (self._attempt.hides_usage and getattr(chunk, "usage", None) is not None and not has_content(chunk)):
             self._ready.append(chunk)
+        return None
 
     def _hand_over(self, end: type[Exception]) -> Any:
         if self._ready:
@@ -143,28 +150,26 @@ class MeteredStream:
             raise late
         raise end
 
-    def _broke(self, error: BaseException) -> bool:
-        """Settle a stream that raised; return False where the answer was complete and is handed over first."""
+    def _broken(self, error: BaseException) -> Ending:
+        """Return the ending of a stream that raised; after a complete answer the error is raised behind it."""
         self._over = True
         if self._open_choices <= 0:
             self._late = error
-            self._end("ok")
-            return False
-        if self._chunks or isinstance(error, _GIVEN_UP):
-            self._end("cancelled", type(error).__name__)
-        else:
-            self._attempt.fail(error)
-        return True
+            return self._ending("ok")
+        given_up = self._chunks or isinstance(error, _GIVEN_UP)
+        return self._ending("cancelled" if given_up else outcome_of(error), type(error).__name__)
 
-    def _cancel(self) -> None:
+    def _left(self) -> Ending:
         self._over = True
-        self._end("cancelled")
+        return self._ending("cancelled")
 
-    def _end(self, outcome: Any, error: str | None = None) -> None:
-        if self._attempt.entry is None:
-            usage = stated_usage(self._stream, self._chunks)
-            self._attempt.finish_stream(self._chunks, usage, outcome, error)
-        self._chunks = []
+    def _ending(self, outcome: Outcome, error: str | None = None) -> Ending:
+        chunks, self._chunks = self._chunks, []
+        return _ending(outcome, self._stream, chunks, error)
+
+
+def _ending(outcome: Outcome, stream: object, chunks: list[Any], error: str | None = None) -> Ending:
+    return Ending(outcome=outcome, stated=stated_usage(stream, chunks), answers=chunks, error=error)
 
 
 def stated_usage(stream: object, chunks: list[Any]) -> Usage | None:

@@ -114,7 +114,9 @@ def texts() -> st.SearchStrategy[str | None]:
     return st.none() | st.text()
 
 
-def instants(since: datetime = datetime(1970, 1, 1), until: datetime = datetime(9999, 11, 30)) -> st.SearchStrategy[datetime]:  # noqa: DTZ001, E501
+def instants(
+    since: datetime = datetime(1970, 1, 1), until: datetime = datetime(9999, 11, 30)
+) -> st.SearchStrategy[datetime]:
     """Return instants in UTC, to the microsecond."""
     return st.datetimes(since, until, timezones=st.just(UTC))
 
@@ -126,7 +128,7 @@ def entries(draw: st.DrawFn, at: st.SearchStrategy[datetime] | None = None, most
     key = draw(texts())
     return Entry(
         id=new_id(),
-        at=draw(at or instants()),
+        at=draw(instants() if at is None else at),
         recorded_at=draw(instants()),
         outcome=draw(st.sampled_from(OUTCOMES)),
         kind=draw(st.sampled_from(KINDS)),

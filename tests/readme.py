@@ -25,9 +25,10 @@ ANSWER = {"id": "mock", "object": "chat.completion", "created": 1, "model": "gpt
           "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Because."}}],
           "usage": {"prompt_tokens": 1200, "completion_tokens": 200, "total_tokens": 1400}}
 def mocked(call):
-    return lambda **request: call(**request, mock_response="Because." if request.get("stream") else ANSWER)
-meter.backend.completion = mocked(meter.backend.completion)
-meter.backend.acompletion = mocked(meter.backend.acompletion)
+    return lambda verb, request: call(
+        verb, {**request, "mock_response": "Because." if request.get("stream") else ANSWER})
+meter.backend.call = mocked(meter.backend.call)
+meter.backend.acall = mocked(meter.backend.acall)
 """
 
 

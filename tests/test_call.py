@@ -326,13 +326,13 @@ def test_a_call_made_from_within_a_metered_call_leaves_no_row_of_its_own(
     """Pitfall 22: one call is one row, however many layers see it."""
     from meter import backend
 
-    plain = backend.completion
+    plain = backend.call
 
-    def layered(**request: Any) -> Any:
-        monkeypatch.setattr(backend, "completion", plain)
-        return metered.completion(**request)
+    def layered(verb: str, request: dict[str, Any]) -> Any:
+        monkeypatch.setattr(backend, "call", plain)
+        return getattr(metered, verb)(**request)
 
-    monkeypatch.setattr(backend, "completion", layered)
+    monkeypatch.setattr(backend, "call", layered)
     metered.completion(**loopback.call)
     assert len(entries(metered)) == 1
 

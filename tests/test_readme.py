@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.readme import README, NewUser, blocks, masked
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_every_session_prints_what_the_readme_shows(tmp_path: Path) -> None:

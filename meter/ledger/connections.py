@@ -11,7 +11,7 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Self
 
-from meter.errors import LedgerError, LedgerUnavailable
+from meter.errors import LedgerBusy, LedgerError, LedgerUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,10 +31,11 @@ _open: weakref.WeakSet[Connections] = weakref.WeakSet()
 class Handle:
     """The connection of one thread; the lock is only ever waited for by whoever closes it."""
 
-    __slots__ = ("__weakref__", "lock", "pid", "raw")
+    __slots__ = ("__weakref__", "lock", "pid", "raw", "waits")
 
     def __init__(self, raw: sqlite3.Connection) -> None:
         self.raw = raw
+        self.waits = True
         self.pid = os.getpid()
         self.lock = threading.RLock()
 
@@ -44,6 +45,11 @@ class Handle:
 
     def __exit__(self, *_: object) -> None:
         self.lock.release()
+
+    def set_patience(self, *, waits: bool) -> None:
+        """Have statements wait for a lock that another process holds, or fail at once."""
+        self.raw.execute(f"PRAGMA busy_timeout = {int(WAIT_S * 1000) if waits else 0}")
+        self.waits = waits
 
     def close(self) -> None:
         """Close the connection once no other thread is inside a statement of it."""
@@ -74,11 +80,13 @@ class Connections:
         self._identity: tuple[int, int] | None = None
         _open.add(self)
 
-    def here(self) -> Handle:
+    def here(self, *, wait: bool = True) -> Handle:
         """Return the connection of this thread in this process, opened if it has none."""
         handle: Handle | None = getattr(self._local, "handle", None)
         if handle is None or handle.pid != os.getpid() or self._closed:
             handle = self._open()
+        if handle.waits is not wait:
+            handle.set_patience(waits=wait)
         return handle
 
     def check_file(self) -> None:
@@ -202,6 +210,11 @@ def explained(error: sqlite3.Error | OverflowError, place: Place) -> LedgerError
     if isinstance(error, sqlite3.IntegrityError):
         return LedgerError(f"The ledger {place.path} refused a row ({error}); nothing was written.")
     text = str(error)
+    if "locked" in text:
+        return LedgerBusy(
+            f"The ledger {place.path} cannot be used: another process has held its lock for up to {WAIT_S:.0f} s; "
+            "end what writes to it for so long."
+        )
     for part, advice in _ADVICE.items():
         if part in text:
             return LedgerUnavailable(f"The ledger {place.path} cannot be used: {advice}")
@@ -209,7 +222,6 @@ def explained(error: sqlite3.Error | OverflowError, place: Place) -> LedgerError
 
 
 _ADVICE = {
-    "locked": f"another process held its lock for {WAIT_S:.0f} s; end what writes to it for so long.",
     "not a database": "it is no SQLite database; name another file with METER_LEDGER or --ledger.",
     "malformed": "it is damaged; restore it from a backup, or save what is left with `sqlite3 FILE .recover`.",
     "full": "its disk is full; make room there.",

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
+    from meter.budget import Limit, Refusal
     from meter.entry import Entry
     from meter.fx import FxRate
     from meter.hold import Hold
@@ -25,18 +26,29 @@ class Ledger(Protocol):
     zone: str
     """The IANA zone in force when the ledger was made: days, months and periods end there by default."""
     read_only: bool
+    recovered: int
+    """Calls that were found abandoned when it was opened for writing."""
+    taken_in: int
+    """Entries that this process took in from the spill, at the opening included."""
 
-    def reserve(self, hold: Hold) -> None:
-        """Write the hold of a call about to be sent."""
+    def reserve(self, hold: Hold, limits: Sequence[Limit] = (), *, wait: bool = True) -> Refusal | None:
+        """Write the hold of a call about to be sent, or return why a limit refuses it."""
 
-    def settle(self, entry: Entry, hold_id: UUID | None = None) -> None:
-        """Write an entry, its rollups, and remove its hold in one transaction; a repeat of a source key is a no-op."""
+    def settle(self, entry: Entry, hold_id: UUID | None = None, *, wait: bool = True) -> None:
+        """Write an entry, its rollups, and remove its hold in one transaction; a repeat of a source key is a no-op.
+
+        So is a repeat of an id, except where recovery took the call for abandoned: then that is reversed and the true
+        entry written under a new id.
+        """
 
     def append(self, entries: Iterable[Entry]) -> int:
         """Write entries in one transaction and return how many were new."""
 
     def recover(self, gone: Callable[[Hold], bool]) -> int:
-        """Turn the holds of calls that are certainly gone into `abandoned` entries and return how many."""
+        """Turn the holds of calls that are certainly gone, or expired, into `abandoned` entries and return how many.
+
+        Entries that wait in the spill are taken in first.
+        """
 
     def holds(self) -> list[Hold]:
         """Return the calls in flight, oldest first."""
@@ -45,7 +57,10 @@ class Ledger(Protocol):
         """Yield the entries of a window and filter in the order of commit."""
 
     def find(self, key: str) -> list[Entry]:
-        """Return the entries meant by an id, its last 8 or more digits, a provider's response id, or `last`."""
+        """Return the entries meant by an id, its last 8 or more digits, a provider's response id, or `last`.
+
+        What corrects an entry follows it.
+        """
 
     def summarize(self, query: Query) -> list[Sum]:
         """Sum the calls of a window by group and currency."""
@@ -61,6 +76,9 @@ class Ledger(Protocol):
 
     def prices(self) -> Sequence[Price]:
         """Return the rates that the user set, the newest last."""
+
+    def price_of(self, key: int) -> Price:
+        """Return the price that a Sum by `price` names by its number; raise UnknownName for another number."""
 
     def add_plan(self, plan: Plan, *, actor: str = "", reason: str = "") -> None:
         """Record a plan; raise InvalidPlan where its name is taken."""

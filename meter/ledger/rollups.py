@@ -66,7 +66,7 @@ def measure_of(measure: str, row: str) -> str:
     special = {
         "entries": "1",
         "attempts": f"{row}.attempts",
-        "counted_nanos": f"CASE WHEN {row}.usage_source = 'provider' THEN 0 ELSE ifnull({row}.nanos, 0) END",
+        "counted_nanos": f"CASE WHEN {row}.usage_source IN ('counted', 'mixed') THEN ifnull({row}.nanos, 0) ELSE 0 END",
         "partial_calls": f"({row}.status = 'partial')",
         "unpriced_calls": f"({row}.status = 'unpriced' AND {row}.outcome <= {OUTCOME['cancelled']})",
     }

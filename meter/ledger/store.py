@@ -51,9 +51,9 @@ class Store:
                     yield raw
 
     @contextlib.contextmanager
-    def _write(self) -> Iterator[tuple[sqlite3.Connection, Interner]]:
+    def _write(self, *, wait: bool = True) -> Iterator[tuple[sqlite3.Connection, Interner]]:
         """Write in one transaction, in which names and prices get their keys."""
-        with speaking(self._place), self._connections.here() as raw:
+        with speaking(self._place), self._connections.here(wait=wait) as raw:
             self._connections.check_file()
             with transaction(raw):
                 interner = Interner(raw, self._names)

@@ -11,18 +11,22 @@ from meter import spill
 from meter.entry import Entry, new_id, now
 from meter.hold import COLUMNS as HOLD_COLUMNS
 from meter.hold import OWNER_COLUMNS
+from meter.ledger.limits import first_refusal
 from meter.ledger.names import NotKnown
 from meter.ledger.reading import ENTRY_COLUMNS, Reading
 from meter.ledger.rollups import OUTCOME
 from meter.ledger.rows import entry_row, hold_row, storable_row
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from uuid import UUID
 
+    from meter.budget import Limit, Refusal
     from meter.hold import Hold
     from meter.ledger.names import Interner
 
+_DATATYPE = 3091
+"""SQLITE_CONSTRAINT_DATATYPE, which Python 3.11 has no name for: a STRICT table was to take a float."""
 CHUNK = 1_000
 """Entries that are handed to SQLite at a time."""
 
@@ -49,32 +53,43 @@ class Writing(Reading):
     taken_in = 0
     """Entries that this process took in from the spill."""
 
-    def reserve(self, hold: Hold) -> None:
-        """Write the hold of a call about to be sent."""
+    def reserve(self, hold: Hold, limits: Sequence[Limit] = (), *, wait: bool = True) -> Refusal | None:
+        """Write the hold of a call about to be sent, or return why a limit refuses it; nothing is written then.
+
+        Without `wait` LedgerBusy is raised at once where another process is writing.
+        """
+        if limits:
+            with self._write(wait=wait) as (raw, interner):
+                refusal = first_refusal(raw, hold, limits)
+                if refusal is None:
+                    raw.execute(_RESERVE, storable_row(hold_row(hold, interner)))
+            return refusal
         try:
-            with self._connections.here() as raw:
+            with self._connections.here(wait=wait) as raw:
                 row = hold_row(hold, self._names)
                 if raw.in_transaction:
                     raise NotKnown
                 raw.execute(_RESERVE, row)
         except (NotKnown, UnicodeEncodeError):
-            with self._write() as (raw, interner):
+            with self._write(wait=wait) as (raw, interner):
                 raw.execute(_RESERVE, storable_row(hold_row(hold, interner)))
-            return
+            return None
         except (sqlite3.Error, OverflowError) as error:
             raise self._explained(error) from error
         self._wrote()
+        return None
 
-    def settle(self, entry: Entry, hold_id: UUID | None = None) -> None:
+    def settle(self, entry: Entry, hold_id: UUID | None = None, *, wait: bool = True) -> None:
         """Write an entry, its rollups, and remove its hold in one transaction; a repeat changes nothing.
 
         An entry that recovery took for abandoned is reversed, and the true one is written under a new id.
+        Without `wait` LedgerBusy is raised at once where another process is writing.
         """
         if hold_id is not None and hold_id != entry.id:
-            self._settle_slowly(entry, hold_id)
+            self._settle_slowly(entry, hold_id, wait=wait)
             return
         try:
-            with self._connections.here() as raw:
+            with self._connections.here(wait=wait) as raw:
                 row = entry_row(entry, self._names)
                 row.append(0)
                 if raw.in_transaction:
@@ -83,7 +98,7 @@ class Writing(Reading):
                 if not raw.execute(_INSERT, row).rowcount:
                     raw.execute(_RELEASE, (row[0],))  # a repeat of a source key: the triggers did not come to the hold
         except (NotKnown, UnicodeEncodeError, sqlite3.IntegrityError):
-            self._settle_slowly(entry, entry.id)
+            self._settle_slowly(entry, entry.id, wait=wait)
             return
         except (sqlite3.Error, OverflowError) as error:
             raise self._explained(error) from error
@@ -122,8 +137,8 @@ class Writing(Reading):
             raw.execute(_RELEASE, (hold.id.bytes,))  # where its entry was there already
         return True
 
-    def _settle_slowly(self, entry: Entry, hold_id: UUID) -> None:
-        with self._write() as (raw, interner):
+    def _settle_slowly(self, entry: Entry, hold_id: UUID, *, wait: bool) -> None:
+        with self._write(wait=wait) as (raw, interner):
             there = raw.execute("SELECT outcome FROM entries WHERE id = ?", (entry.id.bytes,)).fetchone()
             if there is None:
                 _insert(raw, entry_row(entry, interner))
@@ -183,7 +198,7 @@ def _insert(raw: sqlite3.Connection, row: list[Any]) -> None:
     try:
         raw.execute(_INSERT_NEW, [*row, 0, row[0]])
     except sqlite3.IntegrityError as error:
-        if error.sqlite_errorname != "SQLITE_CONSTRAINT_DATATYPE":
+        if error.sqlite_errorcode != _DATATYPE:
             raise
         raw.execute(_INSERT_NEW, [*row, int.from_bytes(row[0][-4:]) + 1, row[0]])
 

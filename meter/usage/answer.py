@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_LAST_EVENTS = ("response.completed", "response.failed", "response.incomplete")
 _TEXTS = ("content", "reasoning_content", "refusal")
 
 
 def answer_texts(answer: object) -> Iterator[str]:
-    """Yield every piece of text in a chat completion or one chunk of it: content, reasoning, tool calls."""
+    """Yield every piece of text in an answer, one chunk or one event of it: content, reasoning, tool calls."""
+    yield from _response_texts(answer)
     choices = _get(answer, "choices")
     for choice in choices if isinstance(choices, list | tuple) else ():
         for part in (_get(choice, "delta"), _get(choice, "message")):
@@ -21,7 +23,10 @@ def answer_texts(answer: object) -> Iterator[str]:
 
 
 def finished_choices(chunk: object) -> int:
-    """Return how many choices end with this chunk."""
+    """Return how many choices end with this chunk; the last event of a response ends its only one."""
+    kind = _get(chunk, "type")
+    if kind is not None and getattr(kind, "value", kind) in _LAST_EVENTS:
+        return 1
     choices = _get(chunk, "choices")
     if not isinstance(choices, list | tuple):
         return 0
@@ -41,6 +46,17 @@ def _message_texts(message: object) -> Iterator[str]:
         function = _get(call, "function")
         yield from _strings(_get(function, "name"))
         yield from _strings(_get(function, "arguments"))
+
+
+def _response_texts(answer: object) -> Iterator[str]:
+    """Yield the texts of a response of OpenAI's Responses API, or of one event of its stream."""
+    yield from _strings(_get(answer, "delta"))
+    output = _get(answer, "output")
+    for item in output if isinstance(output, list | tuple) else ():
+        yield from _strings(_get(item, "arguments"))
+        content = _get(item, "content")
+        for part in content if isinstance(content, list | tuple) else ():
+            yield from _strings(_get(part, "text"))
 
 
 def _strings(value: object) -> Iterator[str]:

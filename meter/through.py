@@ -1,0 +1,48 @@
+"""Through: one call passed on to a backend and metered; the flow that every verb and every wrapped client shares."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from meter.attempt import begin, begin_async
+from meter.backend import under_way
+from meter.stream import MeteredStream
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from meter.books import Books
+
+
+def pass_through(books: Books, verb: str, request: dict[str, Any], send: Callable[[dict[str, Any]], Any]) -> Any:
+    """Send a request, write its entry, and return the answer, or raise the error, as the backend gave it."""
+    if under_way.get() is not None:
+        return send(request)
+    attempt = begin(books, verb, request)
+    mark = under_way.set(attempt.sent)
+    try:
+        response = send(attempt.request)
+    except BaseException as error:
+        attempt.fail(error)
+        raise
+    finally:
+        under_way.reset(mark)
+    return MeteredStream(response, attempt) if attempt.streams else attempt.finish(response)
+
+
+async def pass_through_async(
+    books: Books, verb: str, request: dict[str, Any], send: Callable[[dict[str, Any]], Awaitable[Any]]
+) -> Any:
+    """Send a request, write its entry, and return the answer, or raise the error, as the backend gave it."""
+    if under_way.get() is not None:
+        return await send(request)
+    attempt = await begin_async(books, verb, request)
+    mark = under_way.set(attempt.sent)
+    try:
+        response = await send(attempt.request)
+    except BaseException as error:
+        await attempt.fail_async(error)
+        raise
+    finally:
+        under_way.reset(mark)
+    return MeteredStream(response, attempt) if attempt.streams else await attempt.finish_async(response)
