@@ -50,7 +50,6 @@ HEAVY = {
     "genai_prices": {"sources/genai.py"},
     "sqlite_utils": {"ledger/"},
     "xllamacpp": {"local.py"},
-    "tomlkit": {"settings.py"},
     "pydantic": set(),
     "rich": set(),
 }
