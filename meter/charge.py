@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from operator import attrgetter
 from typing import TYPE_CHECKING, Literal
 
 from meter.price import EXACT, FALLBACK, TOKEN_ITEMS, Price
@@ -60,7 +61,7 @@ def price_call(usage: Usage, price: Price | None) -> Charge:
     if price is None or not price.rates:
         return _without_price(usage, price)
     rates = price.rates_for(usage)
-    lines = tuple(_line(item, quantity, _rate(rates, item)) for item, quantity in billable(usage, rates))
+    lines = tuple([_line(item, quantity, _rate(rates, item)) for item, quantity in billable(usage, rates)])
     known = [line.nanos for line in lines if line.nanos is not None]
     if lines and not known:
         return _without_price(usage, price)
@@ -77,7 +78,7 @@ def billable(usage: Usage, rates: Mapping[str, Decimal]) -> Iterator[tuple[str, 
 
     A price of machine time or of requests alone covers the tokens; else every token is billed.
     """
-    if not any(item in rates for item in COVERING) or any(item in rates for item in TOKEN_ITEMS):
+    if COVERING.isdisjoint(rates) or not _OF_TOKENS.isdisjoint(rates):
         yield from _tokens(usage)
     if "request" in rates:
         yield "request", 1
@@ -90,11 +91,11 @@ def billable(usage: Usage, rates: Mapping[str, Decimal]) -> Iterator[tuple[str, 
 
 def _tokens(usage: Usage) -> Iterator[tuple[str, int]]:
     """Yield parts apart from their whole; what is left of the whole is plain input or output."""
-    for whole, whole_field, parts in _PARTS:
-        left = getattr(usage, whole_field)
-        for part, part_field in parts:
-            quantity = min(getattr(usage, part_field), left)
-            if quantity:
+    for whole, whole_of, parts, parts_of in _PARTS:
+        left = whole_of(usage)
+        for part, of_part in zip(parts, parts_of(usage), strict=True):
+            if of_part and left:
+                quantity = min(of_part, left)
                 left -= quantity
                 yield part, quantity
         if left:
@@ -103,21 +104,22 @@ def _tokens(usage: Usage) -> Iterator[tuple[str, int]]:
 
 def nanos_of(quantity: int | Decimal, rate: Decimal) -> int:
     """Return quantity x rate in nano-units, rounded half-even once."""
-    product = EXACT.multiply(Decimal(quantity), rate)
-    return int(EXACT.to_integral_value(product.scaleb(9, EXACT)))
+    return int(EXACT.to_integral_value(EXACT.multiply(EXACT.multiply(rate, quantity), NANO)))
 
 
-COVERING = ("request", "machine_second")
+COVERING = frozenset({"request", "machine_second"})
 """Items whose rate pays for the tokens too, where tokens have no rate of their own."""
+_OF_TOKENS = frozenset(TOKEN_ITEMS)
 
 _PARTS = tuple(
-    (whole, f"{whole}_tokens", tuple((part, f"{part}_tokens") for part in parts))
+    (whole, attrgetter(f"{whole}_tokens"), parts, attrgetter(*(f"{part}_tokens" for part in parts)))
     for whole, parts in (
         ("input", ("cache_read", "cache_write", "cache_write_1h", "input_audio", "input_image", "input_video")),
         ("output", ("reasoning", "output_audio", "output_image")),
     )
 )
-"""Each whole with its parts, as items and as fields of a Usage; a token that is two of them counts as the first."""
+"""Each whole with its parts, as items and as what reads them from a Usage; a token that is two of them counts as the
+first."""
 
 
 def _rate(rates: Mapping[str, Decimal], item: str) -> Decimal | None:

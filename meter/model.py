@@ -19,6 +19,7 @@ class Model:
     """The vendor's name; the host of a server that is no vendor's; empty where nothing tells."""
 
 
+@functools.lru_cache(maxsize=4096)
 def resolve(asked: str, *, provider: str | None = None, api_base: str | None = None) -> Model:
     """Return what a model name means: the address decides who serves it, then `provider`, then the name itself.
 

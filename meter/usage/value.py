@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from operator import attrgetter
 from typing import Literal
 
 from meter.errors import InvalidUsage
@@ -65,16 +66,14 @@ class Usage:
     """True where the response broke these rules and was brought back inside them."""
 
     def __post_init__(self) -> None:
-        for name in TOKEN_FIELDS:
-            _check_count(name, getattr(self, name))
+        counts = _counts_of(self)
+        if {*map(type, counts)} != _INT or min(counts) < 0:
+            for name, count in zip(TOKEN_FIELDS, counts, strict=True):
+                _check_count(name, count)
         if self.machine_us is not None:
             _check_count("machine_us", self.machine_us)
-        for whole, parts in PARTS_OF:
-            total = sum(getattr(self, part) for part in parts)
-            if total > getattr(self, whole):
-                raise InvalidUsage(
-                    f"{' + '.join(parts)} is {total}, more than {whole}, which contains it: {getattr(self, whole)}."
-                )
+        if sum(counts) > self.input_tokens + self.output_tokens:  # it has parts
+            self._check_parts()
         for name, count in self.counts:
             if not isinstance(count, Decimal) or not count.is_finite() or count < 0:
                 raise InvalidUsage(f"The count {name!r} is {count!r}; give a Decimal from 0 on.")
@@ -82,10 +81,22 @@ class Usage:
         if cost is not None and (not isinstance(cost, Decimal) or not cost.is_finite() or cost < 0):
             raise InvalidUsage(f"stated_cost is {cost!r}; give a Decimal from 0 on, or None.")
 
+    def _check_parts(self) -> None:
+        for whole, parts in PARTS_OF:
+            total = sum(getattr(self, part) for part in parts)
+            if total > getattr(self, whole):
+                raise InvalidUsage(
+                    f"{' + '.join(parts)} is {total}, more than {whole}, which contains it: {getattr(self, whole)}."
+                )
+
     @property
     def total_tokens(self) -> int:
         """Input and output."""
         return self.input_tokens + self.output_tokens
+
+
+_counts_of = attrgetter(*TOKEN_FIELDS)
+_INT = {int}
 
 
 def _check_count(name: str, value: object) -> None:
