@@ -7,6 +7,7 @@ list where names belong. None is what a library writes for "not said", so it is 
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping
 from decimal import Context, Decimal, InvalidOperation
@@ -27,7 +28,7 @@ LIMIT = 10**15
 TABLES: tuple[Table, ...] = (*openai.TABLES,)
 """Every table, in the order they are tried."""
 
-_NOTHING = dict.fromkeys(TOKEN_FIELDS, 0)
+_TOKENS = frozenset(TOKEN_FIELDS)
 _NO_HOLDER = (str, bytes, bytearray, int, float, complex, Decimal, list, tuple, set, frozenset)
 _LONGEST_NUMBER = 32
 _LONGEST_TIER = 64
@@ -82,12 +83,12 @@ def _read_usage(response: Any, usage: Any, table: Table) -> Usage | None:
         said.get("input_tokens"), said.get("output_tokens"), total
     )
     _add_what_stands_beside(values, total, table)
-    tokens: dict[str, Any] = {**_NOTHING, **{name: value for name, value in values.items() if name in _NOTHING}}
+    tokens = {name: value for name, value in values.items() if name in _TOKENS}
     shrunk = _fit(tokens) or shrunk
     if not tokens["input_tokens"] and not tokens["output_tokens"]:
         return None
     return Usage(
-        **tokens,
+        **tokens,  # type: ignore[arg-type]  # the names of the dict are those of tokens
         counts=tuple((name, Decimal(count)) for name, count in counts.items() if count),
         service_tier=_tier((response, usage), table.tiers),
         stated_cost=_stated_cost(usage, table.costs),
@@ -105,26 +106,22 @@ def _figures(usage: Any, plan: Plan) -> tuple[dict[str, int | None], dict[str, i
     figures: tuple[dict[str, int | None], dict[str, int | None]] = ({}, {})
     for read_into, reads in zip(figures, plan.reads, strict=True):
         for name, paths in reads:
-            read_into[name], exact = _first(holders, paths)
-            broken = broken or not exact
+            said, exact = None, True
+            for number, step in paths:
+                holder = holders[number]
+                if holder is None:
+                    continue
+                value = holder.get(step) if type(holder) is dict and type(step) is str else _get(holder, step)
+                if value is None:
+                    continue
+                # the first figure above 0 counts, else 0 where there is one
+                said, exact = _whole_number(value)
+                broken = broken or not exact
+                if said:
+                    break
+            if said is not None:
+                read_into[name] = said
     return *figures, broken
-
-
-def _first(holders: list[Any], paths: list[tuple[int, Step]]) -> tuple[int | None, bool]:
-    """Return the first figure above 0, else 0 where there is one, else None; and whether all seen were counts."""
-    said, all_exact = None, True
-    for number, step in paths:
-        holder = holders[number]
-        if holder is None:
-            continue
-        value = holder.get(step) if type(holder) is dict and type(step) is str else _get(holder, step)
-        if value is None:
-            continue
-        said, exact = _whole_number(value)
-        all_exact = all_exact and exact
-        if said:
-            break
-    return said, all_exact
 
 
 def _split_cache_writes(said: dict[str, int | None]) -> bool:
@@ -165,9 +162,10 @@ def _fit(values: dict[str, int]) -> bool:
             values[whole], shrunk = LIMIT, True
         left = values[whole]
         for part in parts:
-            if values[part] > left:
-                values[part], shrunk = left, True
-            left -= values[part]
+            if part in values:
+                if values[part] > left:
+                    values[part], shrunk = left, True
+                left -= values[part]
     return shrunk
 
 
@@ -182,8 +180,8 @@ def _tier(holders: Iterable[Any], names: Iterable[str]) -> str | None:
 
 def _stated_cost(usage: Any, costs: Iterable[StatedCost]) -> Decimal | None:
     for cost in costs:
-        *above, name = cost.path.split(".")
-        holder = _down(usage, tuple(above))
+        above, name = _parted(cost.path)
+        holder = _down(usage, above)
         value = None if holder is None else _get(holder, name)
         if value is None or (cost.beside and not _has_any(usage, cost.beside)):
             continue
@@ -193,6 +191,12 @@ def _stated_cost(usage: Any, costs: Iterable[StatedCost]) -> Decimal | None:
         if dollars is not None:
             return dollars
     return None
+
+
+@functools.cache
+def _parted(path: str) -> tuple[Steps, str]:
+    *above, name = path.split(".")
+    return tuple(above), name
 
 
 def _dollars(value: object, exponent: int) -> Decimal | None:
