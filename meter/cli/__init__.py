@@ -13,6 +13,7 @@ from meter.errors import MeterError, suggest
 COMMANDS = {
     "chat": "Talk to a model from the terminal.",
     "demo": "Hold a dozen real chats and show what they cost.",
+    "doctor": "Look for what is wrong, and say what to do.",
     "explain": "Show each line of a call's charge.",
     "fx": "Set and list exchange rates.",
     "ledger": "Look at the ledger and recover it.",

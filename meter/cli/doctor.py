@@ -1,0 +1,26 @@
+"""`meter doctor`: whether all is well, and what to do where it is not."""
+
+from __future__ import annotations
+
+import click
+
+from meter.cli.options import ledger_option, put, settings_for
+
+
+@click.command(epilog="Example: meter doctor --json")
+@click.option("--prices", is_flag=True, help="Count the models of every source of prices; loads genai-prices.")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@ledger_option
+@click.pass_context
+def doctor(ctx: click.Context, prices: bool, as_json: bool, ledger: str | None) -> None:
+    """Look for what is wrong, and say what to do.
+
+    Nothing is changed. The exit status is 3 where there is something to do, 0 where there is not.
+    """
+    from meter.reports.doctor import examine
+    from meter.reports.render import json_document
+
+    health = examine(settings_for(ledger), count_all=prices)
+    put(json_document(health.record()) if as_json else health.screen())
+    if health.problems:
+        ctx.exit(3)

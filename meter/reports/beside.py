@@ -1,0 +1,95 @@
+"""Beside: the file of a ledger, the disk it is on, and the rows that wait next to it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from meter import spill
+from meter.ledger.place import NETWORK, VANISHING
+from meter.reports.checks import Check, Problem, counted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from meter.ledger.place import Place
+    from meter.settings import Settings
+
+ENOUGH_BYTES = 256 << 20
+"""Free bytes below which the disk counts as nearly full: room for about a million entries."""
+
+_ELSEWHERE = "Name a file on a local disk whose file system stays, with METER_LEDGER or --ledger."
+
+
+def place(where: Place, kind: str, *, refused: bool = False) -> Check:
+    """Look at the file of a ledger and the disk it is on.
+
+    `kind` is the type of its file system, empty where that is not known; `refused`: it could not be opened, and
+    another check says why.
+    """
+    import shutil
+
+    folder = next(folder for folder in where.path.parents if folder.is_dir())
+    exists = where.path.exists()
+    # the bits mean nothing on Windows, and those of a folder are another matter
+    has_mode = where.path.is_file() and os.name == "posix"
+    mode = f"{where.path.stat().st_mode & 0o777:04o}" if has_mode else None
+    facts = {
+        "path": str(where.path),
+        "exists": exists,
+        "file_system": kind or None,
+        "network": kind in NETWORK,
+        "vanishes": kind in VANISHING,
+        "writable": os.access(folder, os.W_OK) and (not exists or os.access(where.path, os.W_OK)),
+        "mode": mode,
+        "free_bytes": shutil.disk_usage(folder).free,
+    }
+    parts = [f"{kind or 'unknown'} file system", f"mode {mode}" if mode else "", f"{_size(facts)} free"]
+    lines = [str(where.path), ", ".join(filter(None, parts))]
+    if not exists:
+        lines.append("not made yet: the first call makes it")
+    return Check("place", facts, tuple(lines), tuple(_problems(facts, folder, refused=refused)))
+
+
+def spilled(settings: Settings) -> Check:
+    """Look at the rows that could not be written into the ledger."""
+    waiting = spill.spill_file(settings.ledger)
+    rejected = waiting.with_name(f"{waiting.stem}.rejected.jsonl")
+    rows = spill.count(settings.ledger)
+    refused = rejected.read_bytes().count(b"\n") if rejected.exists() else 0
+    lines, problems = ["no row"], []
+    if rows:
+        lines = [f"{counted(rows, 'row')} beside the ledger"]
+        problems.append(Problem(f"{lines[0]} could not be written into it: in no report.", "meter ledger recover"))
+    if settings.spill == "stderr":
+        lines.append("those to come go to stderr, where nothing counts them")
+    if refused:
+        lines.append(f"{counted(refused, 'row')} rejected")
+        what = f"{counted(refused, 'row')} from beside the ledger rejected: no entry, or one that it refused."
+        problems.append(Problem(what, f"Look into {rejected}, and remove it when that is settled."))
+    facts = {"rows": rows, "rejected_rows": refused, "rejected_file": str(rejected), "to": settings.spill}
+    return Check("spilled", facts, tuple(lines), tuple(problems))
+
+
+def _problems(facts: dict[str, Any], folder: Path, *, refused: bool) -> Iterator[Problem]:
+    kind, mode, path = facts["file_system"], facts["mode"], facts["path"]
+    if facts["network"] and not refused:
+        yield Problem(f"SQLite's WAL can lose rows on a {kind} file system.", _ELSEWHERE)
+    if facts["vanishes"]:
+        yield Problem(f"The ledger will end with its container or machine: it is on a {kind} file system.", _ELSEWHERE)
+    if not facts["writable"]:
+        what = f"{path if facts['exists'] else folder} or its folder may not be written by this user."
+        remedy = "Ask its owner for the right to write it, or name another file with METER_LEDGER or --ledger."
+        yield Problem(what, remedy)
+    if mode and int(mode, 8) & 0o077:
+        yield Problem(
+            f"Others than its owner may use the ledger: its mode is {mode}.", f"chmod 600 {shlex.quote(path)}"
+        )
+    if facts["free_bytes"] < ENOUGH_BYTES:
+        yield Problem(f"The disk of the ledger is nearly full: {_size(facts)} free.", f"Make room for {folder}.")
+
+
+def _size(facts: dict[str, Any]) -> str:
+    return f"{facts['free_bytes'] / 10**9:,.1f} GB"

@@ -1,0 +1,233 @@
+"""Checks: what a ledger holds that its owner should know of, one function for each; nothing is changed."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from meter.hold import is_gone
+from meter.ledger.query import Query
+from meter.period import show
+from meter.pricebook import PriceBook
+from meter.reports.ask import UNATTRIBUTED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from meter.entry import Entry
+    from meter.ledger import Ledger
+    from meter.settings import Settings
+
+LAST = 10_000
+"""Entries, counted from the newest, that hosts, environments and overhead are told from."""
+DAYS = 30
+"""Days, up to now, in which a call without a price or a user is a problem; older ones cannot be mended."""
+SLOW_US = 20_000
+"""A median overhead above this is a problem: it is what one step of meter may hold up an event loop for."""
+FEW = 20
+"""Calls below which their overhead says little: the first one of a process loads a vocabulary."""
+LISTED = 10
+"""Names in a line, and problems of a check, that are listed on a screen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that is not as it should be."""
+
+    what: str
+    remedy: str
+    """What to do about it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at."""
+
+    name: str
+    """Its key in JSON."""
+    facts: Any
+    """What was found, exactly: a dict or a list of dicts; None where it could not be told."""
+    lines: tuple[str, ...]
+    """The same for people."""
+    problems: tuple[Problem, ...] = ()
+
+
+class About:
+    """A ledger that is looked at, when, and under which settings."""
+
+    def __init__(self, ledger: Ledger, at: datetime, settings: Settings) -> None:
+        self.ledger = ledger
+        self.at = at
+        self.since = at - timedelta(days=DAYS)
+        self.settings = settings
+
+    @cached_property
+    def recent(self) -> list[Entry]:
+        """The newest LAST entries, the newest first."""
+        return list(self.ledger.entries(self._long_enough(), limit=LAST, newest_first=True))
+
+    def show(self, at: datetime) -> str:
+        """Return an instant for people."""
+        zone = self.settings.zone or self.ledger.zone
+        return f"{show(at.replace(microsecond=0), zone)} {zone}"
+
+    def _long_enough(self) -> Query:
+        """Return a window, short if it can be, that holds LAST entries: all of its rows are sorted to find them."""
+        _, last = self.ledger.span() or (None, self.at)
+        for days in (1, 32):
+            query = Query(since=last - timedelta(days=days))
+            sums = self.ledger.summarize(query)
+            if sum(each.calls + each.refused + each.replayed for each in sums) >= LAST:
+                return query
+        return Query()
+
+
+def schema(about: About) -> Check:
+    """Look at what the ledger says of itself."""
+    info = about.ledger.info()
+    counts = [counted(info[f"{what}s"], what) for what in ("user", "plan", "subscription")]
+    entries = "1 entry" if info["entries"] == 1 else f"{info['entries']:,} entries"
+    line = ", ".join([str(info["schema"]), entries, *counts, f"{info['size_bytes']:,} bytes", f"zone {info['zone']}"])
+    return Check("schema", info, (line,))
+
+
+def last_entry(about: About) -> Check:
+    """Look at the entry that was written last."""
+    found = about.ledger.find("last")
+    if not found:
+        return Check("last_entry", None, ("none yet",))
+    last = found[0]
+    names = ("at", "user", "model", "provider", "outcome", "source", "host", "environment")
+    model = f"{last.model} at {last.provider or 'an unknown provider'}"
+    line = ", ".join([about.show(last.at), last.user or UNATTRIBUTED, model, last.outcome])
+    return Check("last_entry", {"id": str(last.id), **{name: getattr(last, name) for name in names}}, (line,))
+
+
+def seen(about: About) -> Check:
+    """Look at where the newest entries are from."""
+    hosts = Counter(entry.host for entry in about.recent if entry.host)
+    environments = Counter(entry.environment for entry in about.recent)
+    line = ", ".join(filter(None, [_named("host", hosts), _named("environment", environments)]))
+    facts = {"entries": len(about.recent), "hosts": dict(hosts), "environments": dict(environments)}
+    return Check("seen", facts, (line or "nothing yet",))
+
+
+def overhead(about: About) -> Check:
+    """Look at the time that meter itself took for the newest calls: percentiles by nearest rank."""
+    took = sorted(each.overhead_us for each in about.recent if each.kind == "call" and each.overhead_us is not None)
+    if not took:
+        return Check("overhead", {"calls": 0, "p50_us": None, "p95_us": None, "p99_us": None}, ("no call yet",))
+    at = {percent: took[(len(took) * percent - 1) // 100] for percent in (50, 95, 99)}
+    line = ", ".join(f"p{percent} {us:,} µs" for percent, us in at.items())
+    problems = []
+    if at[50] > SLOW_US and len(took) >= FEW:
+        remedy = "Keep the ledger on a faster disk; where prompts are long, set METER_COUNT=missing."
+        if about.settings.durability == "power":
+            remedy = "Set METER_DURABILITY=process, or keep the ledger on a faster disk: each call waits for it."
+        problems.append(Problem(f"meter takes {at[50]:,} µs of half of the calls or more.", remedy))
+    facts = {"calls": len(took), **{f"p{percent}_us": us for percent, us in at.items()}}
+    return Check("overhead", facts, (f"{line} of the last {counted(len(took), 'call')}",), tuple(problems))
+
+
+def in_flight(about: About) -> Check:
+    """Look at the calls that were sent and have not come back."""
+    holds = about.ledger.holds()
+    gone = [is_gone(hold) for hold in holds]
+    expired = [hold.expires_at <= about.at for hold in holds]
+    owners = Counter((hold.host, hold.owner.pid, ended) for hold, ended in zip(holds, gone, strict=True))
+    names = ("host", "pid", "gone", "calls")
+    facts = {
+        "calls": len(holds),
+        "oldest_at": holds[0].at if holds else None,
+        "gone": sum(gone),
+        "expired": sum(expired),
+        "owners": [dict(zip(names, (*owner, calls), strict=True)) for owner, calls in owners.items()],
+    }
+    if not holds:
+        return Check("in_flight", facts, ("no call",))
+    line = f"{counted(len(holds), 'call')}, the oldest since {about.show(holds[0].at)}"
+    over = sum(map(max, gone, expired))
+    what = f"{counted(over, 'call')} in flight: the process is gone or the time is over; the cost is in no report."
+    return Check("in_flight", facts, (line,), (Problem(what, "meter ledger recover"),) if over else ())
+
+
+def unpriced(about: About) -> Check:
+    """Look at the models whose calls have no price, and whether they have one now."""
+    book = PriceBook(about.ledger.prices())
+    recent = _without_price(about.ledger, about.since)
+    facts = [
+        {
+            "model": model,
+            "provider": provider,
+            "calls": calls,
+            f"calls_in_{DAYS}_days": recent.get((model, provider), (0,))[0],
+            "input_tokens": sent,
+            "output_tokens": received,
+            "has_rate_now": book.find(model or "", provider or "", about.at) is not None,
+        }
+        for (model, provider), (calls, sent, received) in _without_price(about.ledger, None).items()
+    ]
+    facts.sort(key=lambda fact: -fact["calls"])
+    wanting = [fact for fact in facts if fact[f"calls_in_{DAYS}_days"] > 0 and not fact["has_rate_now"]]
+    calls = counted(sum(fact["calls"] for fact in facts), "call")
+    line = f"{calls} of {counted(len(facts), 'model')}" if facts else "no call"
+    return Check("unpriced", facts, (line,), tuple(map(_wanting, wanting)))
+
+
+def unattributed(about: About) -> Check:
+    """Look at the calls without a user."""
+
+    def count(**query: Any) -> int:
+        return sum(each.calls for each in about.ledger.summarize(Query(**query)))
+
+    of, nobody = count(since=about.since), {"user": None}
+    calls = count(since=about.since, where=nobody)
+    line = f"{counted(calls, 'call') if calls else 'no call'} of {of:,} in {DAYS} days"
+    what = f"{counted(calls, 'call')} of {of:,} in {DAYS} days without a user to be held against."
+    remedy = "Give calls user=…, or make them in `with meter.attribute(user=…)`, or set METER_USER."
+    facts = {"calls": count(where=nobody), f"calls_in_{DAYS}_days": calls}
+    return Check("unattributed", facts, (line,), (Problem(what, remedy),) if calls > 0 else ())
+
+
+IN_LEDGER = (schema, last_entry, seen, overhead, in_flight, unpriced, unattributed)
+"""The checks of what a ledger holds, in the order in which they are shown; each has the name of its function."""
+
+
+def counted(number: Any, what: str) -> str:
+    """Return a number of things in words."""
+    return f"1 {what}" if number == 1 else f"{number:,} {what}s"
+
+
+def _named(what: str, names: Iterable[str]) -> str:
+    each = list(names)
+    more = f" and {len(each) - LISTED:,} more" if len(each) > LISTED else ""
+    return f"{what if len(each) == 1 else f'{what}s'} {', '.join(each[:LISTED])}{more}" if each else ""
+
+
+def _without_price(ledger: Ledger, since: datetime | None) -> dict[tuple[Any, ...], tuple[int, int, int]]:
+    """Return the models of calls without a price, each with its provider: calls, tokens in, tokens out."""
+    found: dict[tuple[Any, ...], tuple[int, int, int]] = {}
+    # by outcome too: a lost call is apart, and its tokens with it
+    for each in ledger.summarize(Query(since=since, by=("model", "provider", "outcome"))):
+        if each.unpriced_calls:
+            calls, sent, received = found.get(each.key[:2], (0, 0, 0))
+            amounts = calls + each.unpriced_calls, sent + each.input_tokens, received + each.output_tokens
+            found[each.key[:2]] = amounts
+    return found
+
+
+def _wanting(fact: dict[str, Any]) -> Problem:
+    """Return the problem of a model that still has no rate."""
+    model, provider = fact["model"], fact["provider"]
+    tokens = f"{fact['input_tokens']:,} tokens in, {fact['output_tokens']:,} out"
+    at = f" at {provider}" if provider else ""
+    what = f'"{model or ""}"{at} has no rate: {counted(fact["calls"], "call")}, {tokens}, in no sum.'
+    if not model:
+        return Problem(what, "Name a model in the call.")
+    whose = f" --provider {shlex.quote(provider)}" if provider else ""
+    return Problem(what, f"meter price set {shlex.quote(model)}{whose} --input RATE --output RATE")
