@@ -14,7 +14,6 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from meter import backend
 from meter.answered import remember
 from meter.asked import Asked, ask, count_input, is_quick, text_of
 from meter.attribution import Attribution
@@ -162,7 +161,6 @@ def begin(books: Books, verb: str, request: dict[str, Any]) -> Attempt:
 
     The clock of the call starts when this returns.
     """
-    backend.warm()  # before the clock runs: its import is no latency of the model's
     began = time.perf_counter_ns()
     attempt = _prepared(books, verb, request)
     if attempt.hold is not None:
@@ -176,8 +174,6 @@ def begin(books: Books, verb: str, request: dict[str, Any]) -> Attempt:
 
 async def begin_async(books: Books, verb: str, request: dict[str, Any]) -> Attempt:
     """Begin a call without holding the event loop: what takes long is done in a thread."""
-    if not backend.is_ready():
-        await asyncio.to_thread(backend.warm)
     began = time.perf_counter_ns()
     if is_quick(books, request):
         attempt = _prepared(books, verb, request)

@@ -1,4 +1,4 @@
-"""Clients: wrap(client), the seam for calls that are not made through meter's own verbs."""
+"""Router: litellm's, whose calls go through meter's own flow."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import functools
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from meter.errors import InputError
 from meter.through import pass_through, pass_through_async
 
 if TYPE_CHECKING:
@@ -19,21 +18,16 @@ VERBS = ("completion", "text_completion", "embedding", "responses")
 _MARK = "_meter_wrapped"
 
 
-def wrap_client(books: Books, client: Any) -> Any:
-    """Return the same client, metered from now on; twice is once. Raises InputError for what cannot be wrapped."""
-    if not _is_router(client):
-        raise InputError(
-            f"A {type(client).__module__}.{type(client).__name__} cannot be wrapped; give litellm's Router."
-        )
-    if not client.__dict__.get(_MARK):
+def meter_router(books: Books, router: Any) -> None:
+    """Meter a Router from now on; twice is once."""
+    if not router.__dict__.get(_MARK):
         for verb in VERBS:
-            _replace(client, verb, functools.partial(_metered, books))
-            _replace(client, f"a{verb}", functools.partial(_metered_async, books))
-        client.__dict__[_MARK] = True
-    return client
+            _replace(router, verb, functools.partial(_metered, books))
+            _replace(router, f"a{verb}", functools.partial(_metered_async, books))
+        router.__dict__[_MARK] = True
 
 
-def _is_router(client: object) -> bool:
+def is_router(client: object) -> bool:
     """Tell a Router by its class's name, so that litellm is not imported to ask."""
     return any(kind.__module__.startswith("litellm") and kind.__name__ == "Router" for kind in type(client).__mro__)
 

@@ -1,0 +1,199 @@
+"""Sending: the replaced `send` of an HTTP client, of httpx or httpx2, plain or awaited."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from typing import TYPE_CHECKING, Any, Literal
+
+from meter.answered import remember
+from meter.attempt import begin, begin_async
+from meter.backend import under_way
+from meter.clients.asking import asked_for_usage, read_request
+from meter.clients.heard import Heard
+from meter.clients.retries import Request, under_request
+from meter.clients.tee import AsyncTee, Hiding, SyncTee, decoder_of, tee_class
+from meter.ending import Ending
+from meter.errors import BudgetExceeded, MeterError
+from meter.failure import LOST_STATUS, outcome_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from meter.attempt import Attempt
+    from meter.books import Books
+    from meter.clients.asking import Asking
+
+PACKAGES = frozenset({"httpx", "httpx2"})
+"""Packages with one interface under two names."""
+_VERB = "wrap"
+"""What `begin` is told: usage is asked for here, and only where it may be."""
+_MARK = "_meter_wrapped"
+
+
+def is_http(client: object) -> bool:
+    """Tell whether this is an HTTP client of httpx or httpx2, by the names of its classes."""
+    return _home(client) is not None
+
+
+def meter_http(books: Books, client: Any) -> None:
+    """Replace the `send` of an HTTP client by one that meters; twice is once."""
+    home, own = _home(client), client.send
+    if home is None or hasattr(own, _MARK):
+        return
+    # not asked of the method: a subclass may have wrapped it
+    metered = _sent_async if home.__name__ == "AsyncClient" else _sent
+    send = functools.wraps(own)(metered(books, own, sys.modules[home.__module__.partition(".")[0]]))
+    setattr(send, _MARK, True)
+    client.send = send
+
+
+def _home(client: object) -> type | None:
+    """Return the class of httpx or httpx2 that a client is of."""
+    for kind in type(client).__mro__:
+        if kind.__name__ in ("Client", "AsyncClient") and kind.__module__.partition(".")[0] in PACKAGES:
+            return kind
+    return None
+
+
+class Sending:
+    """One sending of a call of a model: what the plain and the awaited way share."""
+
+    def __init__(self, http: Any, asking: Asking, package: Any) -> None:
+        edited = asked_for_usage(http, asking)
+        self.http = http if edited is None else edited
+        """What is sent."""
+        self.asking = asking
+        around = under_request.get()
+        self.request = around or Request()
+        self._joined = around is not None
+        self._hides_usage = edited is not None
+        self._package = package
+
+    @property
+    def begun(self) -> Attempt | None:
+        """The attempt that an earlier sending of the same request began."""
+        attempt = self.request.attempt
+        return attempt if attempt is not None and attempt.entry is None else None
+
+    def goes(self, attempt: Attempt) -> None:
+        """Note that it goes out: the first time, or once more."""
+        attempt.sent[0] = attempt.sent[0] + 1 if self.request.attempt is attempt else 1
+        self.request.attempt, self.request.failed = attempt, None
+
+    def refused(self, error: MeterError) -> Any:
+        """Return the answer that makes an SDK raise its own error at once: meter did not let the call through."""
+        self.request.refused = error
+        status = 429 if isinstance(error, BudgetExceeded) else 503
+        kind = "rate_limit_error" if status == 429 else "api_error"
+        what = {"type": kind, "code": status, "message": str(error)}
+        return self._package.Response(
+            status,
+            headers={"x-should-retry": "false"},
+            json={"type": "error", "error": what, "message": str(error)},
+            request=self.http,
+        )
+
+    def raised(self, error: BaseException) -> Ending | None:
+        """Return how a sending that raised ended; None where that waits for a retry."""
+        return self._failed(outcome_of(error), type(error).__name__)
+
+    def answered(self, attempt: Attempt, response: Any, *, stream: bool, awaited: bool) -> Ending | None:
+        """Return how a sending that was answered ended; None where that waits for a retry, or for its bytes."""
+        status = response.status_code
+        if status >= 400:
+            return self._failed("lost" if status in LOST_STATUS else "refused", str(status))
+        heard = Heard(attempt, self.asking.endpoint, response.headers.get("content-type", ""))
+        if not stream:
+            return heard.complete(response.content)
+        self._listen(response, heard, awaited=awaited)
+        return None
+
+    def _failed(self, outcome: Literal["refused", "lost"], error: str) -> Ending | None:
+        ending = Ending(outcome=outcome, error=error)
+        if not self._joined:
+            return ending
+        self.request.failed = ending
+        return None
+
+    def _listen(self, response: Any, heard: Heard, *, awaited: bool) -> None:
+        base = self._package.AsyncByteStream if awaited else self._package.SyncByteStream
+        tee = tee_class(AsyncTee if awaited else SyncTee, base)
+        decode = decoder_of(response)
+        hiding = Hiding() if self._hides_usage and heard.events else None
+        if hiding and "content-encoding" in response.headers:
+            # an event can be left out of readable bytes only, so these are what is handed over
+            del response.headers["content-encoding"]
+        response.stream = tee(response.stream, heard, decode, hiding)
+
+
+def _sending(http: Any, package: Any) -> Sending | None:
+    """Return the call that a request is; None where it passes untouched: it is none, or part of a metered one."""
+    if under_way.get() is not None:
+        return None
+    asking = read_request(http)
+    return None if asking is None else Sending(http, asking, package)
+
+
+def _sent(books: Books, own: Callable[..., Any], package: Any) -> Callable[..., Any]:
+    def send(request: Any, **options: Any) -> Any:
+        sending = _sending(request, package)
+        if sending is None:
+            return own(request, **options)
+        attempt = sending.begun
+        try:
+            if sending.request.refused:
+                raise sending.request.refused
+            attempt = attempt or begin(books, _VERB, sending.asking.request)
+        except MeterError as error:
+            return sending.refused(error)
+        sending.goes(attempt)
+        mark = under_way.set([0])
+        try:
+            response = own(sending.http, **options)
+        except BaseException as error:
+            if (ending := sending.raised(error)) is not None:
+                attempt.end(ending)
+                remember(error, attempt.entry)
+            raise
+        finally:
+            under_way.reset(mark)
+        ending = sending.answered(attempt, response, stream=bool(options.get("stream")), awaited=False)
+        if ending is not None:
+            attempt.end(ending)
+            remember(response, attempt.entry)
+        return response
+
+    return send
+
+
+def _sent_async(books: Books, own: Callable[..., Any], package: Any) -> Callable[..., Any]:
+    async def send(request: Any, **options: Any) -> Any:
+        sending = _sending(request, package)
+        if sending is None:
+            return await own(request, **options)
+        attempt = sending.begun
+        try:
+            if sending.request.refused:
+                raise sending.request.refused
+            attempt = attempt or await begin_async(books, _VERB, sending.asking.request)
+        except MeterError as error:
+            return sending.refused(error)
+        sending.goes(attempt)
+        mark = under_way.set([0])
+        try:
+            response = await own(sending.http, **options)
+        except BaseException as error:
+            if (ending := sending.raised(error)) is not None:
+                await attempt.end_async(ending)
+                remember(error, attempt.entry)
+            raise
+        finally:
+            under_way.reset(mark)
+        ending = sending.answered(attempt, response, stream=bool(options.get("stream")), awaited=True)
+        if ending is not None:
+            await attempt.end_async(ending)
+            remember(response, attempt.entry)
+        return response
+
+    return send

@@ -1,0 +1,169 @@
+"""Tee: the byte stream of a response with an ear on it: every chunk is handed over as and when it came.
+
+The entry is written before the chunk that ends the answer is handed over, because SDKs stop reading there; else when
+the bytes end, when the stream is closed, or, where nobody does that, when it is garbage.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from meter.clients.heard import Heard
+
+_EVENT = re.compile(rb"\r?\n\r?\n|\r\r")
+_FINISH = re.compile(rb'"finish_reason": ?"')
+_USAGE = re.compile(rb'"usage": ?\{')
+_NO_CHOICES = re.compile(rb'"choices": ?\[\]')
+
+
+class Hiding:
+    """Drops the event that has usage and no choices, which meter asked for and the caller did not.
+
+    Up to the first finish reason bytes pass as they are. From there on each event is held until it is complete.
+    """
+
+    def __init__(self) -> None:
+        self._held: bytes | None = None
+        self._tail = b""
+
+    def __call__(self, chunk: bytes) -> bytes:
+        """Return what of a chunk is handed over."""
+        if self._held is None:
+            window = self._tail + chunk
+            if _FINISH.search(window) is None:
+                self._tail = window[-32:]
+                return chunk
+            self._held = b""
+        events = self._held + chunk
+        ends = [found.end() for found in _EVENT.finditer(events)]
+        self._held = events[ends[-1] if ends else 0 :]
+        whole = (events[start:end] for start, end in zip([0, *ends], ends, strict=False))
+        return b"".join(event for event in whole if not (_NO_CHOICES.search(event) and _USAGE.search(event)))
+
+    def rest(self) -> bytes:
+        """Return what is still held when the stream ends."""
+        held, self._held = self._held, b""
+        return held or b""
+
+
+class Tee:
+    """What both kinds of stream share; the class that is used also derives from the client's own byte stream."""
+
+    def __init__(self, stream: Any, heard: Heard, decode: Callable[[bytes], bytes], hiding: Hiding | None) -> None:
+        self._stream = stream
+        self._heard = heard
+        self._decode = decode
+        self._hiding = hiding
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def __del__(self) -> None:
+        # a finalizer runs anywhere, also inside a transaction: it only queues what the next call or the exit writes
+        heard = self.__dict__.get("_heard")
+        if heard is not None and heard.attempt.entry is None:
+            heard.attempt.books.orphans.append(lambda: heard.attempt.end(heard.left()))
+
+
+class SyncTee(Tee):
+    """Read with `for`."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        heard, hiding = self._heard, self._hiding
+        attempt = heard.attempt
+        try:
+            for chunk in self._stream:
+                readable = self._decode(chunk)
+                if attempt.entry is None and heard.take(readable):
+                    attempt.end(heard.whole())
+                handed = hiding(readable) if hiding else chunk
+                if handed:
+                    yield handed
+        except GeneratorExit:  # close() follows and ends it
+            raise
+        except BaseException as error:
+            if attempt.entry is None:
+                attempt.end(heard.broke(error))
+            raise
+        if attempt.entry is None:
+            attempt.end(heard.stopped())
+        if hiding and (rest := hiding.rest()):
+            yield rest
+
+    def close(self) -> None:
+        """Stop reading; what arrived is what is charged."""
+        attempt = self._heard.attempt
+        if attempt.entry is None:
+            attempt.end(self._heard.left())
+        self._stream.close()
+
+
+class AsyncTee(Tee):
+    """Read with `async for`."""
+
+    async def __aiter__(self) -> AsyncGenerator[bytes, None]:
+        heard, hiding = self._heard, self._hiding
+        attempt = heard.attempt
+        chunks = aiter(self._stream)
+        try:
+            async for chunk in chunks:
+                readable = self._decode(chunk)
+                if attempt.entry is None and heard.take(readable):
+                    await attempt.end_async(heard.whole())
+                handed = hiding(readable) if hiding else chunk
+                if handed:
+                    yield handed
+        except GeneratorExit:  # aclose() follows and ends it
+            raise
+        except BaseException as error:
+            if attempt.entry is None:
+                await attempt.end_async(heard.broke(error))
+            raise
+        finally:
+            if isinstance(chunks, AsyncGenerator):
+                await chunks.aclose()
+        if attempt.entry is None:
+            await attempt.end_async(heard.stopped())
+        if hiding and (rest := hiding.rest()):
+            yield rest
+
+    async def aclose(self) -> None:
+        """Stop reading; what arrived is what is charged."""
+        attempt = self._heard.attempt
+        if attempt.entry is None:
+            await attempt.end_async(self._heard.left())
+        await self._stream.aclose()
+
+
+@functools.cache
+def tee_class(kind: type[SyncTee | AsyncTee], base: type) -> type[Any]:
+    """Return the tee as a byte stream of the client's own package, which checks for its class."""
+    return type(kind.__name__, (kind, base), {})
+
+
+def decoder_of(response: Any) -> Callable[[bytes], bytes]:
+    """Return what undoes the response's compression, for our ear alone; what cannot be undone is heard as nothing."""
+    if not response.headers.get("content-encoding"):
+        return _as_it_is
+    decoder = response._get_content_decoder()
+    del response._decoder  # it has a state: the response makes itself another one
+
+    def decode(chunk: bytes) -> bytes:
+        try:
+            decoded = decoder.decode(chunk)
+            # httpx gives bytes, httpx2 several
+            return decoded if isinstance(decoded, bytes) else b"".join(decoded)
+        except Exception:  # noqa: BLE001  whatever is wrong with the bytes, the caller is told when it reads them
+            return b""
+
+    return decode
+
+
+def _as_it_is(chunk: bytes) -> bytes:
+    return chunk
