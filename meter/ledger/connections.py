@@ -20,16 +20,21 @@ if TYPE_CHECKING:
 
 WAIT_S = 5.0
 """How long a statement waits for a lock that another process holds."""
+FORK_WAIT_S = 1.0
+"""How long a fork waits for each thread that is inside SQLite."""
 SYNCHRONOUS = {"process": "NORMAL", "power": "FULL"}
 """What a commit outlives: `process`, the end of ours; `power`, that of the machine (an fsync for each)."""
 
 _inherited: list[sqlite3.Connection] = []
 """Connections of a parent process: a child may neither use nor close them, so they are kept out of reach."""
 _open: weakref.WeakSet[Connections] = weakref.WeakSet()
+_handles: weakref.WeakSet[Handle] = weakref.WeakSet()
+_gate = threading.RLock()
+"""Held while a connection is opened or closed."""
 
 
 class Handle:
-    """The connection of one thread; the lock is only ever waited for by whoever closes it."""
+    """A connection in use by one thread; the lock is only ever waited for by a fork and by whoever closes it."""
 
     __slots__ = ("__weakref__", "lock", "pid", "raw", "waits")
 
@@ -38,6 +43,7 @@ class Handle:
         self.waits = True
         self.pid = os.getpid()
         self.lock = threading.RLock()
+        _handles.add(self)
 
     def __enter__(self) -> sqlite3.Connection:
         self.lock.acquire()
@@ -55,14 +61,21 @@ class Handle:
         """Close the connection once no other thread is inside a statement of it."""
         if self.lock.acquire(timeout=WAIT_S):
             try:
-                self.raw.close()
+                with _gate:
+                    self.raw.close()
             finally:
                 self.lock.release()
 
-    def __del__(self, getpid: Callable[[], int] = os.getpid, keep: list[sqlite3.Connection] = _inherited) -> None:
+    def __del__(
+        self,
+        getpid: Callable[[], int] = os.getpid,
+        gate: threading.RLock = _gate,
+        keep: list[sqlite3.Connection] = _inherited,
+    ) -> None:
         # the thread has ended, and with it its locals; what is used here must outlive this module at exit
         if self.pid == getpid():
-            self.raw.close()
+            with gate:
+                self.raw.close()
         else:
             keep.append(self.raw)
 
@@ -129,17 +142,34 @@ class Connections:
 
 def connect(place: Place, mode: str, wait_s: float) -> sqlite3.Connection:
     """Open a connection whose transactions are begun and ended by statements of ours alone."""
-    raw = sqlite3.connect(
-        place.uri(mode), uri=True, timeout=wait_s, isolation_level=None, check_same_thread=False, cached_statements=64
-    )
+    with _gate:
+        raw = sqlite3.connect(
+            place.uri(mode),
+            uri=True,
+            timeout=wait_s,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=64,
+        )
+        try:
+            # the first access to the file: here it shows whether it is a database at all
+            raw.execute("PRAGMA cache_size = -16000")
+            raw.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except BaseException:
+            raw.close()
+            raise
+        return raw
+
+
+@contextlib.contextmanager
+def borrowed(place: Place, mode: str, wait_s: float) -> Iterator[sqlite3.Connection]:
+    """Open a connection for a moment."""
+    handle = Handle(connect(place, mode, wait_s))
     try:
-        # the first access to the file: here it shows whether it is a database at all
-        raw.execute("PRAGMA cache_size = -16000")
-        raw.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except BaseException:
-        raw.close()
-        raise
-    return raw
+        with handle as raw:
+            yield raw
+    finally:
+        handle.close()
 
 
 def prepare(raw: sqlite3.Connection, place: Place, durability: str) -> None:
@@ -237,4 +267,24 @@ def _at_exit() -> None:
         connections.close()
 
 
+_stopped: list[Handle] = []
+
+
+def _before_fork() -> None:
+    """Wait until no other thread is inside SQLite: a child would find its locks held, and nobody there to release them.
+
+    A thread that hands rows to `append` for long is not waited for.
+    """
+    _stopped.extend(handle for handle in list(_handles) if handle.lock.acquire(timeout=FORK_WAIT_S))
+    _gate.acquire()
+
+
+def _after_fork() -> None:
+    _gate.release()
+    while _stopped:
+        _stopped.pop().lock.release()
+
+
 atexit.register(_at_exit)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)

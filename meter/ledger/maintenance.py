@@ -9,7 +9,7 @@ import sqlite3
 import threading
 from typing import TYPE_CHECKING
 
-from meter.ledger.connections import connect
+from meter.ledger.connections import Handle, borrowed, connect
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,7 +59,7 @@ class Maintenance:
         self._ending = True
         self._wake.set()
         self._thread.join(timeout=5)
-        with contextlib.suppress(sqlite3.Error), contextlib.closing(connect(self._place, "mode=rw", 1.0)) as raw:
+        with contextlib.suppress(sqlite3.Error), borrowed(self._place, "mode=rw", 1.0) as raw:
             raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _look(self) -> None:
@@ -72,15 +72,22 @@ class Maintenance:
             self._wake.set()
 
     def _run(self) -> None:
-        with contextlib.suppress(sqlite3.Error), contextlib.closing(connect(self._place, "mode=rw", PATIENCE_S)) as raw:
-            while True:
-                self._wake.wait()
-                self._wake.clear()
-                if self._ending:
-                    return
-                # busy: another process's thread is at it
-                with contextlib.suppress(sqlite3.OperationalError):
-                    self._checkpoint(raw)
+        with contextlib.suppress(sqlite3.Error):
+            handle = Handle(connect(self._place, "mode=rw", PATIENCE_S))
+            try:
+                self._checkpoint_until_ended(handle)
+            finally:
+                handle.close()
+
+    def _checkpoint_until_ended(self, handle: Handle) -> None:
+        while True:
+            self._wake.wait()
+            self._wake.clear()
+            if self._ending:
+                return
+            # an error here is that another process's thread is at it
+            with contextlib.suppress(sqlite3.OperationalError), handle as raw:
+                self._checkpoint(raw)
 
     def _checkpoint(self, raw: sqlite3.Connection) -> None:
         if self._size() < LARGE:

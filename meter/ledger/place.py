@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
@@ -55,11 +56,11 @@ class Place:
                 f"There is no ledger at {self.path} yet. meter makes it with the first call: "
                 "use meter.completion in place of litellm.completion, or try `meter demo`."
             )
-        if not os.access(self.path, os.R_OK):
+        if not _may(self.path, os.R_OK):
             raise LedgerUnavailable(f"The ledger {self.path} may not be read by this user; {_ask_for('read')}.")
         if self.wal.exists():
             self._refuse_network()
-        elif not os.access(self.path.parent, os.W_OK):
+        elif not _may(self.path.parent, os.W_OK):
             return "immutable=1"
         return "mode=ro"
 
@@ -70,7 +71,7 @@ class Place:
             if not create:
                 raise LedgerUnavailable(f"There is no ledger at {self.path}; check the path.")
             self._make()
-        if not os.access(self.path, os.W_OK) or not os.access(self.path.parent, os.W_OK):
+        if not _may(self.path, os.W_OK) or not _may(self.path.parent, os.W_OK):
             raise LedgerUnavailable(
                 f"The ledger {self.path} or its folder may not be written by this user; "
                 f"{_ask_for('write')}, or name another one with METER_LEDGER or --ledger."
@@ -90,14 +91,16 @@ class Place:
     def _make(self) -> None:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            file = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        except FileExistsError:
-            return  # another process was first
+            with contextlib.suppress(FileExistsError):  # another process was first
+                self._make_file()
         except OSError as error:
             raise LedgerUnavailable(
                 f"The ledger {self.path} cannot be made ({error.strerror}); "
                 "name a file that can with METER_LEDGER or --ledger."
             ) from error
+
+    def _make_file(self) -> None:
+        file = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         try:
             if hasattr(os, "fchmod"):  # whatever the umask took away
                 os.fchmod(file, 0o600)
@@ -156,6 +159,11 @@ def file_system(path: Path, mounts: str = "/proc/self/mounts") -> str:
         if len(folder.parts) >= best and where.is_relative_to(folder):
             best, kind = len(folder.parts), mounted
     return kind
+
+
+def _may(path: Path, right: int) -> bool:
+    """Tell whether the user that this process acts as has a right to a path."""
+    return os.access(path, right, effective_ids=os.access in os.supports_effective_ids)
 
 
 def _ask_for(what: str) -> str:

@@ -170,7 +170,8 @@ def _view() -> str:
 
 def _uuid(column: str) -> str:
     pieces = ((1, 4), (5, 2), (7, 2), (9, 2), (11, 6))
-    return "lower(" + " || '-' || ".join(f"hex(substr({column}, {at}, {size}))" for at, size in pieces) + ")"
+    digits = " || '-' || ".join(f"hex(substr({column}, {at}, {size}))" for at, size in pieces)
+    return f"CASE WHEN {column} IS NOT NULL THEN lower({digits}) END"
 
 
 def _iso(column: str) -> str:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 from meter.entry import now
 from meter.errors import LedgerUnavailable, SettingsError, suggest
 from meter.hold import is_gone
 from meter.ledger import migrations
-from meter.ledger.connections import SYNCHRONOUS, WAIT_S, connect, prepare, speaking
+from meter.ledger.connections import SYNCHRONOUS, WAIT_S, borrowed, prepare, speaking
 from meter.ledger.reference import Reference
 from meter.ledger.writing import Writing
 
@@ -76,6 +75,8 @@ def open_sqlite(place: Place, *, read_only: bool, create: bool, zone: str | None
         )
     if read_only:
         return SqliteLedger(place, place.for_reading(), durability)
+    if zone is not None and not place.path.exists():
+        _check_zone(zone)
     mode = place.for_writing(create=create)
     _make_ready(place, mode, zone, durability)
     ledger = SqliteLedger(place, mode, durability)
@@ -89,18 +90,20 @@ def open_sqlite(place: Place, *, read_only: bool, create: bool, zone: str | None
 
 def _make_ready(place: Place, mode: str, zone: str | None, durability: str) -> None:
     """Give a file the schema of this version, where it has not."""
-    with speaking(place), closing(connect(place, mode, WAIT_S)) as raw:
+    with speaking(place), borrowed(place, mode, WAIT_S) as raw:
         if migrations.version(raw, place.path) >= migrations.current():
             return
         prepare(raw, place, durability)
-        migrations.migrate(raw, place.path, {"zone": _zone(zone), "created_at": now().isoformat()})
+        migrations.migrate(raw, place.path, {"zone": zone or _local_zone(), "created_at": now().isoformat()})
 
 
-def _zone(name: str | None) -> str:
-    """Return the zone that a new ledger remembers: the one given, else the system's."""
+def _check_zone(name: str) -> None:
+    from meter import period  # only what makes a ledger needs it
+
+    period.zone(name)
+
+
+def _local_zone() -> str:
     from meter import period
 
-    if name is None:
-        return period.local_zone()
-    period.zone(name)
-    return name
+    return period.local_zone()
