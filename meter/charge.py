@@ -7,11 +7,15 @@ from decimal import Decimal
 from operator import attrgetter
 from typing import TYPE_CHECKING, Literal
 
-from meter.price import EXACT, FALLBACK, TOKEN_ITEMS, Price
+from meter.price import ANY, CONTENT, COVERING, EXACT, OVERLAPS, Price
+from meter.price.rate import nanos_of
+from meter.usage.value import TOKEN_FIELDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
+    from meter.price.rate import Rate
+    from meter.price.value import Table
     from meter.usage import Usage
 
 Status = Literal["priced", "free", "partial", "unpriced", "stated"]
@@ -41,14 +45,17 @@ class Charge:
     lines: tuple[Line, ...]
     """One per billed quantity that is not 0."""
     status: Status
-    """`priced`; `free` (every rate is an explicit 0); `partial` (a line has no rate, the total is what is known);
-    `unpriced` (nothing is known); `stated` (no price, the provider said the cost)."""
+    """`priced`; `free` (every rate is an explicit 0); `partial` (a line has no rate, or `unknown` says what else is not
+    known; the total is what is known); `unpriced` (nothing is known); `stated` (no price, the provider said the
+    cost)."""
     nanos: int | None
     """The exact sum of the lines in nano-units (1e-9) of the currency; None where unknown, never 0 for it."""
     currency: str | None
     """ISO code; None where unpriced."""
     price: Price | None = None
     """The price that was applied."""
+    unknown: tuple[str, ...] = ()
+    """Why the total may not be all, or too much, although each line has a rate: free quotas, surcharges by region."""
 
     @property
     def amount(self) -> Decimal | None:
@@ -60,85 +67,134 @@ def price_call(usage: Usage, price: Price | None) -> Charge:
     """Price every quantity of a call at the rates that held then."""
     if price is None or not price.rates:
         return _without_price(usage, price)
-    rates = price.rates_for(usage)
-    lines = tuple([_line(item, quantity, _rate(rates, item)) for item, quantity in billable(usage, rates)])
+    table = price.table_for(usage)
+    rates = table.rates
+    lines = tuple([_line(item, quantity, rates.get(item)) for item, quantity in billable(usage, table)])
     known = [line.nanos for line in lines if line.nanos is not None]
     if lines and not known:
         return _without_price(usage, price)
+    unknown = _not_known(table.unknown, lines) if table.unknown else ()
     status: Status = "priced"
-    if len(known) < len(lines):
+    if unknown or len(known) < len(lines):
         status = "partial"
     elif not any(price.rates.values()) and not any(line.rate for line in lines):
         status = "free"
-    return Charge(lines=lines, status=status, nanos=sum(known), currency=price.currency, price=price)
+    return Charge(lines=lines, status=status, nanos=sum(known), currency=price.currency, price=price, unknown=unknown)
 
 
-def billable(usage: Usage, rates: Mapping[str, Decimal]) -> Iterator[tuple[str, int | Decimal | None]]:
-    """Yield each item that these rates bill with its quantity, no token twice and none of quantity 0.
+def list_charge(usage: Usage, price: Price | None) -> Charge:
+    """Return what a call would have cost without the discount or the rates that were negotiated for it."""
+    return price_call(usage, price.published if price and price.published else price)
 
-    A price of machine time or of requests alone covers the tokens; else every token is billed.
+
+def billable(usage: Usage, table: Table) -> Billed:
+    """Return each item that these rates bill with its quantity, no token twice and none of quantity 0.
+
+    A price of machine time or of requests alone covers the tokens; else every token is billed, but for those whose
+    content is billed by another measure (characters, seconds, images).
     """
-    if COVERING.isdisjoint(rates) or not _OF_TOKENS.isdisjoint(rates):
-        yield from _tokens(usage)
-    if "request" in rates:
-        yield "request", 1
-    if "machine_second" in rates:
-        yield "machine_second", None if usage.machine_us is None else Decimal(usage.machine_us).scaleb(-6, EXACT)
-    for name, count in usage.counts:
-        if count:
-            yield name, count
+    if usage.counts:
+        return _with_counts(usage, table)
+    if not table.bills_tokens:
+        return _once(usage, table.named, {})
+    tokens = _tokens(usage.input_tokens, _INPUT_PARTS(usage), usage.output_tokens, _OUTPUT_PARTS(usage))
+    return tokens if COVERING.isdisjoint(table.named) else [*tokens, *_once(usage, table.named, {})]
 
 
-def _tokens(usage: Usage) -> Iterator[tuple[str, int]]:
-    """Yield parts apart from their whole; what is left of the whole is plain input or output."""
-    for whole, whole_of, parts, parts_of in _PARTS:
-        left = whole_of(usage)
-        for part, of_part in zip(parts, parts_of(usage), strict=True):
-            if of_part and left:
-                quantity = min(of_part, left)
-                left -= quantity
-                yield part, quantity
-        if left:
-            yield whole, left
+Billed = list[tuple[str, int | Decimal | None]]
+
+_INPUT = ("cache_read", "cache_write", "cache_write_1h", "input_audio", "input_image", "input_video")
+_OUTPUT = ("reasoning", "output_audio", "output_image")
+"""Parts of a whole, as items; a token that is two of them counts as the first."""
+_INPUT_PARTS = attrgetter(*(f"{part}_tokens" for part in _INPUT))
+_OUTPUT_PARTS = attrgetter(*(f"{part}_tokens" for part in _OUTPUT))
 
 
-def nanos_of(quantity: int | Decimal, rate: Decimal) -> int:
-    """Return quantity x rate in nano-units, rounded half-even once."""
-    return int(EXACT.to_integral_value(EXACT.multiply(EXACT.multiply(rate, quantity), NANO)))
+def _tokens(given: int, given_parts: tuple[int, ...], made: int, made_parts: tuple[int, ...]) -> Billed:
+    """Return parts apart from their whole; what is left of the whole is plain input or output."""
+    found: Billed = []
+    if any(given_parts):
+        for item, part in zip(_INPUT, given_parts, strict=True):
+            if part and given:
+                found.append((item, min(part, given)))
+                given -= min(part, given)
+    if given:
+        found.append(("input", given))
+    if any(made_parts):
+        for item, part in zip(_OUTPUT, made_parts, strict=True):
+            if part and made:
+                found.append((item, min(part, made)))
+                made -= min(part, made)
+    if made:
+        found.append(("output", made))
+    return found
 
 
-COVERING = frozenset({"request", "machine_second"})
-"""Items whose rate pays for the tokens too, where tokens have no rate of their own."""
-_OF_TOKENS = frozenset(TOKEN_ITEMS)
-
-_PARTS = tuple(
-    (whole, attrgetter(f"{whole}_tokens"), parts, attrgetter(*(f"{part}_tokens" for part in parts)))
-    for whole, parts in (
-        ("input", ("cache_read", "cache_write", "cache_write_1h", "input_audio", "input_image", "input_video")),
-        ("output", ("reasoning", "output_audio", "output_image")),
-    )
-)
-"""Each whole with its parts, as items and as what reads them from a Usage; a token that is two of them counts as the
-first."""
+def _once(usage: Usage, named: Mapping[str, Decimal], counts: Mapping[str, Decimal]) -> Billed:
+    """Return what is billed once for a call, whatever it consumed, and its machine time."""
+    found: Billed = []
+    if "request" in named:
+        found.append(("request", counts.get("request", 1)))
+    if "machine_second" in named:
+        seconds = None if usage.machine_us is None else Decimal(usage.machine_us).scaleb(-6, EXACT)
+        found.append(("machine_second", seconds))
+    return found
 
 
-def _rate(rates: Mapping[str, Decimal], item: str) -> Decimal | None:
-    rate = rates.get(item)
-    if rate is None and item in FALLBACK:
-        return rates.get(FALLBACK[item])
-    return rate
+def _with_counts(usage: Usage, table: Table) -> Billed:
+    """Return what is billed for a call with other quantities than tokens."""
+    named, counts = table.named, {name: count for name, count in usage.counts if count}
+    measured = [item for item in CONTENT if item in counts and item in named]
+    tokens: Billed = []
+    if table.bills_tokens and (not measured or "input" in named or "output" in named):
+        instead = {CONTENT[item] for item in measured}
+        tokens = [billed for billed in _overlapping(usage, counts) if billed[0] not in instead]
+    found = [*tokens, *_once(usage, named, counts)]
+    for item, count in counts.items():
+        if item == "web_search" and item not in named and "search_prompt" in named:
+            found.append(("search_prompt", 1))
+        elif item in OVERLAPS or (item == "request" and item in named):
+            continue
+        elif item in named or item not in CONTENT or not usage.total_tokens:
+            found.append((item, count))
+    return found
 
 
-def _line(item: str, quantity: int | Decimal | None, rate: Decimal | None) -> Line:
+def _overlapping(usage: Usage, counts: Mapping[str, Decimal]) -> Billed:
+    """Return the tokens of a usage where some are said to be two things at once: those, then what is left."""
+    left = {field: getattr(usage, field) for field in TOKEN_FIELDS}
+    found: Billed = []
+    for item, fields in OVERLAPS.items():
+        quantity = min(int(counts.get(item, 0)), *(left[field] for field in fields))
+        left |= {field: left[field] - quantity for field in fields}
+        if quantity:
+            found.append((item, quantity))
+    given, made = (tuple(left[f"{part}_tokens"] for part in parts) for parts in (_INPUT, _OUTPUT))
+    return [*found, *_tokens(left["input_tokens"], given, left["output_tokens"], made)]
+
+
+def _line(item: str, quantity: int | Decimal | None, rate: Rate | None) -> Line:
     if quantity is None:
-        return Line(item=item, quantity=None, rate=rate, nanos=None)
-    nanos = None if rate is None else nanos_of(quantity, rate)
-    return Line(item=item, quantity=Decimal(quantity), rate=rate, nanos=nanos)
+        return Line(item=item, quantity=None, rate=rate and rate.value, nanos=None)
+    if rate is None:
+        return Line(item=item, quantity=Decimal(quantity), rate=None, nanos=None)
+    nanos = rate.nanos(quantity) if type(quantity) is int else nanos_of(quantity, rate.value)
+    return Line(item=item, quantity=Decimal(quantity), rate=rate.value, nanos=nanos)
+
+
+def _not_known(unknown: Mapping[str, str], lines: tuple[Line, ...]) -> tuple[str, ...]:
+    """Return the reasons that concern what was billed."""
+    items = {line.item for line in lines} | ({ANY} if lines else set())
+    return tuple(sorted(reason for item, reason in unknown.items() if item in items))
 
 
 def _without_price(usage: Usage, price: Price | None) -> Charge:
     """Return what the provider says the call cost, else nothing; `price` names no rate for any of it."""
-    lines = tuple(_line(item, quantity, None) for item, quantity in billable(usage, price.rates if price else {}))
+    table = (price or _NO_PRICE).table_for(usage)
+    lines = tuple(_line(item, quantity, None) for item, quantity in billable(usage, table))
     if usage.stated_cost is None:
         return Charge(lines=lines, status="unpriced", nanos=None, currency=None, price=price)
     return Charge(lines=lines, status="stated", nanos=nanos_of(1, usage.stated_cost), currency="USD")
+
+
+_NO_PRICE = Price(model="", provider="", currency="XXX", rates={})
