@@ -10,6 +10,8 @@ attempt.fail(error)                     where the backend raised
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -25,12 +27,14 @@ from meter.model import is_vendor, resolve
 from meter.usage import usage_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from meter.books import Books
     from meter.hold import Hold
     from meter.recording import Observed
     from meter.usage import Usage
+
+log = logging.getLogger("meter")
 
 
 @dataclass(slots=True)
@@ -54,6 +58,8 @@ class Attempt:
     sent_ns: int = 0
     first_ns: int = 0
     overhead_ns: int = 0
+    pid: int = field(default_factory=os.getpid)
+    """The process that made the call; a child has a copy of what is open in it, but not the call."""
     entry: Entry | None = None
     """What was written; None while the call is under way."""
 
@@ -74,25 +80,38 @@ class Attempt:
 
     def fail(self, error: BaseException) -> None:
         """Write the entry of a call whose backend raised."""
-        self.end(Ending(outcome=outcome_of(error), error=type(error).__name__))
+        self.end(failed(error))
         remember(error, self.entry)
 
     async def fail_async(self, error: BaseException) -> None:
         """Write the entry of a call whose backend raised without holding the event loop."""
-        await self.end_async(Ending(outcome=outcome_of(error), error=type(error).__name__))
+        await self.end_async(failed(error))
         remember(error, self.entry)
+
+    def withdraw(self, error: str) -> None:
+        """Write the entry of a call that was given up before it was sent."""
+        self.end(Ending(outcome="refused", error=error))
 
     def end(self, ending: Ending) -> None:
         """Write the entry of a call, however it ended, once."""
         if self.entry is None:
-            self.books.settle(self.made(ending, self._counted(ending)), self.hold)
+            self.books.settle(self._made(ending, self._counted(ending)), self.hold)
 
     async def end_async(self, ending: Ending) -> None:
         """Write the entry of a call, however it ended, once, without holding the event loop."""
-        if self.entry is None:
-            counted = await asyncio.to_thread(self._counted, ending) if ending.needs_count else None
-            if self.entry is None:  # nobody else ended it meanwhile
-                await self.books.settle_async(self.made(ending, counted), self.hold)
+        if self.entry is not None:
+            return
+        if not ending.needs_count:
+            await self.books.settle_async(self._made(ending, None), self.hold)
+            return
+        if self.share is not None:
+            self.share.end()  # now: the counting is not the machine's time
+        await self.books.do(lambda: self.end(ending))
+
+    def leave(self, ending: Callable[[], Ending]) -> None:
+        """Leave the entry of a call to be written later: all that a finalizer may do."""
+        if self.entry is None and self.pid == os.getpid():
+            self.books.leave(lambda: self.end(ending()))
 
     def _counted(self, ending: Ending) -> Usage | None:
         if not ending.needs_count or not self.request or self.books.settings.count == "never":
@@ -100,6 +119,25 @@ class Attempt:
         if self.asked.counted_input is None:
             self.asked = replace(self.asked, counted_input=count_input(self.request))
         return ending.counted(self.asked.counted_input or 0, self.asked.model.name)
+
+    def _made(self, ending: Ending, counted: Usage | None) -> Entry:
+        try:
+            return self.made(ending, counted)
+        except Exception:  # a defect of ours must not break the call, and the row says that there was one
+            log.exception("The usage and cost of call %s could not be told.", self.asked.id)
+            model = self.asked.model
+            self.entry = Entry(
+                **self.asked.facts(self.books),
+                recorded_at=now(),
+                outcome=ending.outcome,
+                source=self.source,
+                source_key=self.source_key,
+                model=model.name,
+                provider=model.provider,
+                attempts=max(self.sent[0], 1),
+                error=ending.error,
+            )
+            return self.entry
 
     def made(self, ending: Ending, counted: Usage | None) -> Entry:
         """Make the entry."""
@@ -152,6 +190,11 @@ class Attempt:
             yield "counted"
 
 
+def failed(error: BaseException) -> Ending:
+    """Return the ending of a call whose backend raised."""
+    return Ending(outcome=outcome_of(error), error=type(error).__name__)
+
+
 ASKABLE = frozenset({"completion", "text_completion"})
 """The verbs whose streams tell their usage if `stream_options` ask for it."""
 
@@ -164,7 +207,11 @@ def begin(books: Books, verb: str, request: dict[str, Any]) -> Attempt:
     began = time.perf_counter_ns()
     attempt = _prepared(books, verb, request)
     if attempt.hold is not None:
-        refusal = books.reserve(attempt.hold)
+        try:
+            refusal = books.reserve(attempt.hold)
+        except (KeyboardInterrupt, SystemExit) as stopped:  # the hold may be there
+            attempt.withdraw(type(stopped).__name__)
+            raise
         if refusal is not None:
             error = refusal.error()
             attempt.fail(error)
@@ -175,12 +222,12 @@ def begin(books: Books, verb: str, request: dict[str, Any]) -> Attempt:
 async def begin_async(books: Books, verb: str, request: dict[str, Any]) -> Attempt:
     """Begin a call without holding the event loop: what takes long is done in a thread."""
     began = time.perf_counter_ns()
-    if is_quick(books, request):
+    if books.is_ready and not books.orphans and is_quick(books, request):
         attempt = _prepared(books, verb, request)
     else:
         attempt = await asyncio.to_thread(_prepared, books, verb, request)
     if attempt.hold is not None:
-        refusal = await books.reserve_async(attempt.hold)
+        refusal = await books.reserve_async(attempt.hold, lambda: attempt.withdraw("CancelledError"))
         if refusal is not None:
             error = refusal.error()
             await attempt.fail_async(error)

@@ -13,11 +13,20 @@ from meter.errors import MissingPackage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextvars import Token
 
 under_way: ContextVar[list[int] | None] = ContextVar("meter_under_way", default=None)
 """Set while a metered call runs; its one item counts the HTTP requests that leave.
 
 A call made from within it is part of it and leaves no row."""
+
+
+def unmark(mark: Token[list[int] | None]) -> None:
+    """Take `under_way` back to what it was."""
+    try:
+        under_way.reset(mark)
+    except ValueError:  # an awaited call that is thrown away with its event loop ends in the context of whoever does so
+        return
 
 
 def call(verb: str, request: dict[str, Any]) -> Any:

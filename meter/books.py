@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
+import atexit
 import logging
+import os
 import threading
 import time
+import weakref
 from collections import deque
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from meter import spill
-from meter.errors import LedgerBusy, LedgerError
+from meter.errors import LedgerBusy, MeterError
 from meter.hold import this_host
+from meter.later import Later, Until
 from meter.ledger import open_ledger
 from meter.period import local_zone
 from meter.pricebook import PriceBook
+from meter.turn import Turn
+from meter.unwritten import Unwritten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,10 +37,21 @@ log = logging.getLogger("meter")
 
 REFRESH_S = 30.0
 """Rates that another process sets are taken up, and a ledger that could not be opened is tried again, after this."""
+RETRY_S = 10.0
+"""What was spilled is tried again after this."""
 RECENT_OUTPUTS = 200
 """How many answers of a model the expected length of the next one is taken from."""
 EXPECTED_OUTPUT = 1_000
 """Tokens reserved for the answer of a model that has not answered yet."""
+
+_all: weakref.WeakSet[Books] = weakref.WeakSet()
+
+
+class Open(Protocol):
+    """A streamed answer that is being read."""
+
+    def give_up(self) -> None:
+        """Write its entry, with what arrived, if it has none yet."""
 
 
 class Books:
@@ -45,30 +60,59 @@ class Books:
     def __init__(self, settings: Settings, ledger: Ledger | None = None, *, limits: Sequence[Limit] = ()) -> None:
         self.settings = settings
         self.host = this_host()
-        self.orphans: deque[Callable[[], None]] = deque()
-        """What finalizers left to be written; they may not write themselves."""
         self._ledger = ledger
+        self._is_ours = ledger is None
         self._limits = tuple(limits)
-        self._unwritten: deque[tuple[Entry, Hold | None]] = deque()
-        self._lock = threading.Lock()
+        self._failure: MeterError | None = None
+        self._outputs: dict[tuple[str, str], deque[int]] = {}
+        self._begin()
+        _all.add(self)
+        atexit.register(_at_exit, weakref.ref(self))
+
+    def _begin(self) -> None:
+        """Begin with nothing left to do, in a new process too: what its parent has to write, the parent writes."""
         self._prices = PriceBook()
         self._user_prices = 0
         self._next_look = 0.0
-        self._outputs: dict[tuple[str, str], deque[int]] = {}
+        self.orphans: deque[Callable[[], None]] = deque()
+        """What finalizers left to be written; they may not write themselves."""
+        self._streams: weakref.WeakValueDictionary[int, Open] = weakref.WeakValueDictionary()
+        self._unwritten = Unwritten(self.settings)
+        self._later = Later()
+        self._spilled = Until(self._take_in, RETRY_S)
+        self._turn = Turn()
+        self._opening = threading.Lock()
 
     @property
     def prices(self) -> PriceBook:
         """The prices, with the rates that the user set."""
-        if time.monotonic() >= self._next_look:
+        if not self.is_ready:
             self._look()
         return self._prices
 
+    @property
+    def is_ready(self) -> bool:
+        """True where a call opens nothing and reads no prices."""
+        return time.monotonic() < self._next_look
+
     def open(self) -> Ledger:
         """Return the ledger, opened; raise LedgerError where it cannot be."""
-        with self._lock:
+        return self._ledger or self._open()
+
+    def _open(self) -> Ledger:
+        with self._opening:
             if self._ledger is None:
+                if self._failure is not None and self.is_ready and self.settings.on_unavailable != "fail":
+                    raise type(self._failure)(*self._failure.args)
                 zone = self.settings.zone or local_zone(self.settings.system_zone)
-                self._ledger = open_ledger(self.settings.ledger, zone=zone, durability=self.settings.durability)
+                try:
+                    self._ledger = open_ledger(self.settings.ledger, zone=zone, durability=self.settings.durability)
+                except MeterError as error:
+                    self._failure = error
+                    raise
+                self._failure = None
+                # once more, since it runs before what the ledger's modules registered when they were loaded
+                atexit.register(_at_exit, weakref.ref(self))
             return self._ledger
 
     def price_served(self, asked: Model, served: str, at: datetime) -> tuple[Model, Price | None]:
@@ -76,86 +120,72 @@ class Books:
 
         The model that answered decides; but a rate that the user set for the name asked for comes before all.
         """
-        price = self.prices.find(asked.name, asked.provider, at)
+        price = self._prices.find(asked.name, asked.provider, at)
         if served == asked.name or (price and price.source == "user"):
             return asked, price
-        better = self.prices.find(served, asked.provider, at)
+        better = self._prices.find(served, asked.provider, at)
         return replace(asked, name=served), better or price
 
     def wants_hold(self, user: str | None, *, streams: bool) -> bool:
         """Tell whether a call is written before it is sent."""
         return self.settings.holds == "always" or streams or any(limit.user == user for limit in self._limits)
 
-    def reserve(self, hold: Hold, *, wait: bool = True) -> Refusal | None:
+    def reserve(self, hold: Hold) -> Refusal | None:
         """Write a hold; return why not where a limit refuses the call.
 
         Where the ledger cannot be written the call goes on without one, unless settings say it must fail.
-        Without `wait` LedgerBusy is raised where another process is writing just now.
         """
-        limits = tuple(limit for limit in self._limits if limit.user == hold.user)
         try:
-            return self.open().reserve(hold, limits, wait=wait)
-        except LedgerBusy:
-            if not wait:
-                raise
-            self._unheld(hold)
-        except Exception:  # metering never breaks a call: whatever is wrong with the ledger is logged
+            return self._reserve(hold, wait=True)
+        except Exception as error:  # metering never breaks a call: whatever is wrong with the ledger is logged
             if self.settings.on_unavailable == "fail":
                 raise
-            self._unheld(hold)
+            log.warning("No hold was written for call %s, it goes on without: %s", hold.id, error)
         return None
 
-    async def reserve_async(self, hold: Hold) -> Refusal | None:
-        """Write a hold, waiting for a busy ledger in a thread."""
+    async def reserve_async(self, hold: Hold, given_up: Callable[[], None]) -> Refusal | None:
+        """Write a hold, waiting for the ledger in a thread; one that is cancelled meanwhile is `given_up` after it."""
         try:
-            return self.reserve(hold, wait=False)
-        except LedgerBusy:
-            return await asyncio.to_thread(self.reserve, hold)
+            return self._reserve(hold, wait=False)
+        except Exception:  # noqa: BLE001  it is tried again
+            return await self._later.do(lambda: self.reserve(hold), given_up)
+        except BaseException:
+            self.leave(given_up)
+            raise
 
-    def settle(self, entry: Entry, hold: Hold | None = None, *, wait: bool = True) -> None:
-        """Write an entry, to the spill where the ledger cannot be written; nothing is raised but LedgerBusy.
-
-        That only without `wait`, where another process is writing just now.
-        """
+    def settle(self, entry: Entry, hold: Hold | None = None) -> None:
+        """Write an entry, to the spill where the ledger cannot be written; nothing is raised."""
         if self._unwritten:
-            self._retry()
+            self._unwritten.put()
         try:
-            self.open().settle(entry, hold.id if hold else None, wait=wait)
-        except Exception as error:  # the answer is there: it is handed over whatever the ledger says
-            if not wait and isinstance(error, LedgerBusy):
-                raise
-            self._spill(entry, hold, error)
+            self._settle(entry, hold, wait=True)
+        except Exception as error:  # noqa: BLE001  the answer is there: it is handed over whatever the ledger says
+            self._unwritten.add(entry, hold, error)
+            self._spilled.begin()
+        except BaseException:  # a signal's handler ended it, and perhaps the process
+            self.leave(lambda: self.settle(entry, hold))
+            raise
 
     async def settle_async(self, entry: Entry, hold: Hold | None) -> None:
-        """Write an entry, waiting for a busy ledger in a thread."""
+        """Write an entry, waiting for the ledger or the spill in a thread."""
         try:
-            self.settle(entry, hold, wait=False)
-        except LedgerBusy:
-            await asyncio.to_thread(self.settle, entry, hold)
+            self._settle(entry, hold, wait=False)
+        except Exception:  # noqa: BLE001  it is tried again
+            await self.do(lambda: self.settle(entry, hold))
 
-    def _unheld(self, hold: Hold) -> None:
-        log.warning("No hold was written for call %s, it goes on without.", hold.id, exc_info=True)
+    async def do(self, job: Callable[[], None]) -> None:
+        """Wait for a job that is done in a thread, also where the waiting is cancelled."""
+        await self._later.do(job)
 
-    def _spill(self, entry: Entry, hold: Hold | None, why: Exception) -> None:
-        log.warning("Call %s goes to the spill: %s", entry.id, why)
-        try:
-            spill.put(self.settings.ledger, entry, hold.id if hold else None, to_stderr=self.settings.spill == "stderr")
-        except OSError as error:
-            # the same disk is full: kept in memory until there is room, at the latest until the process ends
-            log.warning("The spill cannot be written (%s); call %s waits in memory.", error, entry.id)
-            self._unwritten.append((entry, hold))
+    def leave(self, job: Callable[[], None]) -> None:
+        """Leave to be written what a finalizer found; it may not write, for it runs anywhere, also in a transaction."""
+        self.orphans.append(job)
+        self._later.put(self.write_orphans)
 
-    def _retry(self) -> None:
-        """Try once more to spill what waits in memory."""
-        for _ in range(len(self._unwritten)):
-            try:
-                entry, hold = self._unwritten.popleft()
-                spill.put(self.settings.ledger, entry, hold.id if hold else None)
-            except IndexError:  # another thread took the last one
-                return
-            except OSError:
-                self._unwritten.appendleft((entry, hold))
-                return
+    def watch(self, stream: Open) -> None:
+        """Have a stream that is still open when the process ends given up, and finalizers heard."""
+        self._streams[id(stream)] = stream
+        self._later.begin()
 
     def write_orphans(self) -> None:
         """Write what finalizers left."""
@@ -165,6 +195,36 @@ class Books:
             except IndexError:  # another thread took the last one
                 return
             write()
+
+    def _reserve(self, hold: Hold, *, wait: bool) -> Refusal | None:
+        limits = tuple(limit for limit in self._limits if limit.user == hold.user)
+        ledger = self.open()
+        return self._turn.take(lambda: ledger.reserve(hold, limits, wait=False), wait=wait, must=bool(limits))
+
+    def _settle(self, entry: Entry, hold: Hold | None, *, wait: bool) -> None:
+        ledger = self.open()
+        self._turn.take(lambda: ledger.settle(entry, hold.id if hold else None, wait=False), wait=wait)
+
+    def _take_in(self) -> bool:
+        """Take in what was spilled; return whether nothing of it waits any more."""
+        self._unwritten.put()
+        self._failure = None
+        try:
+            self.open().recover(lambda _: False)
+        except LedgerBusy:
+            return False
+        except Exception as error:  # noqa: BLE001  whatever it is, it may pass
+            log.debug("What was spilled cannot be taken in yet: %s", error)
+            self._reopen()
+            return False
+        return not self._unwritten
+
+    def _reopen(self) -> None:
+        """Let go of a ledger that cannot be written: its file may have been replaced, or its disk."""
+        with self._opening:
+            if self._ledger is not None and self._is_ours:
+                self._ledger.close()
+                self._ledger = None
 
     def expected_output(self, provider: str, model: str) -> int:
         """Return the 95th percentile of a model's recent answers in tokens, or 1,000 where it has none."""
@@ -180,26 +240,47 @@ class Books:
 
     def close(self) -> None:
         """Write what is left and close the ledger."""
+        self._spilled.finish()
+        self._later.finish()
         self.write_orphans()
-        self._retry()
-        for entry, hold in self._unwritten:  # the last place that is left
-            spill.put(self.settings.ledger, entry, hold.id if hold else None, to_stderr=True)
-        self._unwritten.clear()
-        with self._lock:
+        self._unwritten.put()
+        self._unwritten.put(to_stderr=True)  # the last place that is left
+        with self._opening:
             if self._ledger is not None:
                 self._ledger.close()
                 self._ledger = None
 
+    def end(self) -> None:
+        """Give up the streams that are still open, and close: the process ends."""
+        for ref in self._streams.valuerefs():
+            stream = ref()
+            if stream is not None:
+                stream.give_up()
+        self.close()
+
     def _look(self) -> None:
-        self._next_look = time.monotonic() + REFRESH_S
         try:
             rates = self.open().prices()
-        except LedgerError as error:
-            if self.settings.on_unavailable == "fail":
-                raise
+        except MeterError as error:
             log.warning("Calls go to the spill: %s", error)
-            return
-        # rates are only ever added, so their number tells whether there are new ones
-        if len(rates) != self._user_prices:
-            self._user_prices = len(rates)
-            self._prices = PriceBook(rates)
+        else:
+            # rates are only ever added, so their number tells whether there are new ones
+            if len(rates) != self._user_prices:
+                self._user_prices = len(rates)
+                self._prices = PriceBook(rates)
+        self._next_look = time.monotonic() + REFRESH_S
+
+
+def _at_exit(books: weakref.ref[Books]) -> None:
+    alive = books()
+    if alive is not None:
+        alive.end()
+
+
+def _in_child() -> None:
+    for books in list(_all):
+        books._begin()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import atexit
 import functools
 import os
-import weakref
 from typing import TYPE_CHECKING, Any
 
 from meter import backend, settings
@@ -60,8 +58,6 @@ class Meter:
             self._books.open()
         else:
             self._books = Books(chosen.override(ledger=ledger.url), ledger, limits=limits)
-        # what finalizers queued is written at exit, without keeping a Meter alive that nobody uses
-        atexit.register(_close, weakref.ref(self._books))
 
     @property
     def ledger(self) -> Ledger:
@@ -210,9 +206,3 @@ def cost(model: str, usage: Usage, provider: str | None = None, at: datetime | N
 @functools.cache
 def _default() -> Meter:
     return Meter()
-
-
-def _close(books: weakref.ref[Books]) -> None:
-    alive = books()
-    if alive is not None:
-        alive.close()

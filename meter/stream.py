@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 from meter.answered import remember
-from meter.backend import under_way
+from meter.backend import under_way, unmark
 from meter.ending import Ending
 from meter.failure import outcome_of
 from meter.usage import usage_of
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from meter.usage import Usage
 
 _END = object()
-_GIVEN_UP = (asyncio.CancelledError, KeyboardInterrupt, GeneratorExit)
+_GIVEN_UP = (asyncio.CancelledError, KeyboardInterrupt, SystemExit, GeneratorExit)
 
 
 class MeteredStream:
@@ -42,6 +42,7 @@ class MeteredStream:
         self._ready: deque[Any] = deque()
         self._over = False
         self._late: BaseException | None = None
+        attempt.books.watch(self)
 
     @property
     def meter_entry(self) -> Entry | None:
@@ -69,7 +70,7 @@ class MeteredStream:
                     raise
                 break
             finally:
-                under_way.reset(mark)
+                unmark(mark)
             if ending is not None:
                 self._attempt.end(ending)
         return self._hand_over(StopIteration)
@@ -79,6 +80,9 @@ class MeteredStream:
             mark = under_way.set(self._attempt.sent)
             try:
                 ending = self._take(await anext(self._stream, _END))
+            except GeneratorExit as error:  # the event loop is gone, and nothing can be awaited any more
+                self._leave(self._broken(error))
+                raise
             except BaseException as error:
                 await self._attempt.end_async(self._broken(error))
                 remember(error, self._attempt.entry)
@@ -86,7 +90,7 @@ class MeteredStream:
                     raise
                 break
             finally:
-                under_way.reset(mark)
+                unmark(mark)
             if ending is not None:
                 await self._attempt.end_async(ending)
         return self._hand_over(StopAsyncIteration)
@@ -117,13 +121,18 @@ class MeteredStream:
         if close is not None:
             await close()
 
+    def give_up(self) -> None:
+        """Stop reading, since the process ends; what arrived is what is charged."""
+        if self._attempt.entry is None:
+            self._attempt.end(self._left())
+
     def __del__(self) -> None:
-        # a finalizer runs anywhere, also inside a transaction: it only queues what the next call or the exit writes
         attempt = self.__dict__.get("_attempt")
-        if attempt is None or attempt.entry is not None:
-            return
-        stream, chunks = self._stream, self._chunks
-        attempt.books.orphans.append(lambda: attempt.end(_ending("cancelled", stream, chunks)))
+        if attempt is not None and attempt.entry is None:
+            attempt.leave(self._left)
+
+    def _leave(self, ending: Ending) -> None:
+        self._attempt.leave(lambda: ending)
 
     def _wants_more(self) -> bool:
         return not self._over and (not self._ready or self._open_choices <= 0)

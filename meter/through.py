@@ -6,8 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from meter import backend
-from meter.attempt import begin, begin_async
-from meter.backend import under_way
+from meter.attempt import begin, begin_async, failed
+from meter.backend import under_way, unmark
 from meter.stream import MeteredStream
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def pass_through(books: Books, verb: str, request: dict[str, Any], send: Callabl
         attempt.fail(error)
         raise
     finally:
-        under_way.reset(mark)
+        unmark(mark)
     return MeteredStream(response, attempt) if attempt.streams else attempt.finish(response)
 
 
@@ -45,9 +45,13 @@ async def pass_through_async(
     mark = under_way.set(attempt.sent)
     try:
         response = await send(attempt.request)
+    except GeneratorExit as error:  # the event loop is gone, and nothing can be awaited any more
+        ending = failed(error)
+        attempt.leave(lambda: ending)
+        raise
     except BaseException as error:
         await attempt.fail_async(error)
         raise
     finally:
-        under_way.reset(mark)
+        unmark(mark)
     return MeteredStream(response, attempt) if attempt.streams else await attempt.finish_async(response)
