@@ -6,65 +6,23 @@ litellm is found, never imported: importing it takes seconds and may go to the n
 from __future__ import annotations
 
 import functools
-import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from meter.model import canonical_provider, is_vendor, resolve
-from meter.price import FALLBACK, ITEMS, MOST, Price, Tier
-from meter.sources import ALWAYS
-from meter.sources.offpeak import is_off_peak, steady_hours
+from meter.price import EXACT, Price, Tier
+from meter.price.hours import outside
+from meter.sources import ALWAYS, around
+from meter.sources.litellm_keys import Reading, hours_of, is_kept, is_understood, parse, read, tiers_of
+from meter.sources.rules import CACHED_SHARE, SAME_TIER, STARTS_AT, fees_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
-    Tables = dict[tuple[str | None, int], dict[str, Decimal]]
-    """Rates by service tier and by the input above which they hold."""
+    from meter.price.hours import Hours
 
 FILE = "model_prices_and_context_window_backup.json"
-
-BASES = {
-    "input_cost_per_token": "input",
-    "input_cost_per_token_cache_hit": "cache_read",
-    "cache_read_input_token_cost": "cache_read",
-    "cache_creation_input_token_cost": "cache_write",
-    "input_cost_per_audio_token": "input_audio",
-    "input_cost_per_image_token": "input_image",
-    "input_cost_per_video_token": "input_video",
-    "output_cost_per_token": "output",
-    "output_cost_per_reasoning_token": "reasoning",
-    "output_cost_per_audio_token": "output_audio",
-    "output_cost_per_image_token": "output_image",
-    "input_cost_per_request": "request",
-}
-"""The base of a key to our item. Where two bases mean one item, the later wins."""
-
-KEY = re.compile(
-    rf"(?P<base>{'|'.join(sorted(BASES, key=len, reverse=True))})(?P<hour>_above_1hr)?"
-    r"(?:_above_(?P<thousands>\d+)k_tokens)?(?:_(?P<tier>[a-z]+))?"
-)
-"""The grammar of a key: what, for how long, above how many thousand tokens of input, at which service tier."""
-
-LEFT_OUT = re.compile(
-    r".*(?:_per_(?:second|character|image|pixel|query|page|credit|session|unit|text_message|gb_per_day|1k_)"
-    r"|_per_(?:audio|video)_(?:per_second|token)|dbu_cost_per_token|citation_cost|_multiplier"
-    r"|(?:cache_read|cache_creation)_input_(?:audio|image)_token_cost|^explicit_cache_read).*"
-)
-"""Keys that are understood and that a Price does not hold: what they charge for is not met by plain calls."""
-TABLES = {"tiered_pricing", "off_peak_pricing", "search_context_cost_per_query"}
-"""Keys whose value is a table; searches without a rate make a charge `partial`."""
-
-TIERS = {"batches": "batch"}
-"""Service tiers that are called otherwise where they are served."""
-SAME_TIER = {"fast": "priority"}
-"""Served tiers that litellm bills as another one."""
-INCLUSIVE = {"xai"}
-"""Vendors whose long-context rates begin at the threshold, not above it."""
-
-
-CACHED_SHARE = {"fireworks": Decimal("0.5")}
-"""Vendors that read from the cache at a share of the input's rate where a model names no rate for it."""
 
 
 class LitellmMap:
@@ -74,19 +32,19 @@ class LitellmMap:
 
     def find(self, name: str, provider: str, at: datetime) -> Price | None:
         """Return the rates of a model; the map has no dates, so they are today's for every instant."""
-        known = _map()
-        row = known.rows.get((name, provider)) if provider else known.bare.get(name)
-        return _price(row, f"{self.name} {known.version}", at) if row else None
+        row = _find(name, provider)
+        return _price(row, name, f"{self.name} {_map().version}", at) if row else None
 
     def steady(self, name: str, provider: str, at: datetime) -> tuple[datetime, datetime]:
         """Return the time around an instant in which no off-peak hour begins or ends."""
-        known = _map()
-        row = known.rows.get((name, provider)) if provider else known.bare.get(name)
-        return steady_hours(row.data["off_peak_pricing"], at) if row and "off_peak_pricing" in row.data else ALWAYS
+        row = _find(name, provider)
+        if row is None or "off_peak_pricing" not in row.data:
+            return ALWAYS
+        return around(at, (change for hours in _hours(row) for change in hours.changes_near(at)))
 
-    def names(self) -> Iterable[str]:
-        """Return the models of every vendor."""
-        return {name for name, _ in _map().rows}
+    def names(self, provider: str = "") -> Iterable[str]:
+        """Return the models of a vendor, else of every one."""
+        return {name for name, of in _map().rows if provider in {"", of}}
 
 
 class _Row(NamedTuple):
@@ -101,6 +59,11 @@ class _Map(NamedTuple):
     """By name and vendor."""
     bare: Mapping[str, _Row]
     """By the whole key, for names that tell no vendor."""
+
+
+def _find(name: str, provider: str) -> _Row | None:
+    known = _map()
+    return known.rows.get((name, provider)) if provider else known.bare.get(name)
 
 
 @functools.cache
@@ -137,55 +100,81 @@ def _row(key: str, data: Mapping[str, Any]) -> _Row | None:
     provider = canonical_provider(provider)
     if not is_vendor(provider):
         return None
-    kept = {name: value for name, value in data.items() if _is_kept(name)}
-    return _Row(key, provider, kept)
+    return _Row(key, provider, {name: value for name, value in data.items() if _is_kept(name)})
+
+
+_is_kept = functools.cache(is_kept)
 
 
 def _fullness(row: _Row) -> int:
-    return sum(_parsed(key) is not None for key in row.data)
-
-
-@functools.cache
-def _parsed(key: str) -> re.Match[str] | None:
-    return KEY.fullmatch(key)
-
-
-@functools.cache
-def _is_kept(key: str) -> bool:
-    """Tell whether a key may have to do with costs; `source` is the page a row was read from."""
-    return key == "source" or "cost" in key or "pricing" in key or "multiplier" in key
+    return sum(parse(key) is not None for key in row.data)
 
 
 def _warn_of_unknown(keys: Iterable[str]) -> None:
-    unknown = {key for key in set(keys) if key not in TABLES and not _parsed(key) and not LEFT_OUT.fullmatch(key)}
-    unknown.discard("source")
+    unknown = sorted(key for key in set(keys) if not is_understood(key))
     if unknown:
-        import logging
-
-        logging.getLogger("meter").warning(
-            "litellm's price map has keys that meter does not understand; what they charge for is not counted: %s",
-            ", ".join(sorted(unknown)),
-        )
+        _warn("has keys that meter does not understand; what they charge for is not counted", unknown)
 
 
-def _price(row: _Row, source: str, at: datetime) -> Price | None:
-    tables = _read(row.data, row.provider) or _read_ranges(row.data, row.provider)
-    rates = tables.get((None, 0), {})
-    off_peak = row.data.get("off_peak_pricing")
-    if off_peak and is_off_peak(off_peak, at):
-        rates = rates | _read(off_peak, row.provider).get((None, 0), {})
-    if not rates or _is_placeholder(row, rates):
+def _warn(what: str, names: Iterable[str]) -> None:
+    import logging
+
+    logging.getLogger("meter").warning("litellm's price map %s: %s", what, ", ".join(names))
+
+
+def _price(row: _Row, name: str, source: str, at: datetime) -> Price | None:
+    found = read(row.data, starts_at=STARTS_AT.get(row.provider, 0))
+    if found.bad:
+        _warn(f"has what is no rate for {row.key}, which is left out", found.bad)
+    hours, off_peak = _in_hours(row, at)
+    rates = _corrected(found.rates | off_peak, row.provider)
+    if not any(_is_charge(item) for item in rates) or _is_placeholder(row, found):
         return None
-    rates = _corrected(rates, row.provider)
+    more, unknown = fees_of(name, row.provider, rates)
     return Price(
         model=row.key,
         provider=row.provider,
         currency="USD",
-        rates=rates,
-        tiers=tuple(_tiers(tables)),
+        rates=rates | more,
+        tiers=(*_without(tiers_of(found.tables, same_tier=SAME_TIER), off_peak), *_factors(row.data)),
+        hours=hours,
         source=source,
         note=str(row.data.get("source", "")),
+        names_kinds=True,
+        unknown=unknown | found.unknown,
     )
+
+
+def _in_hours(row: _Row, at: datetime) -> tuple[tuple[Hours, ...], dict[str, Decimal]]:
+    """Return the hours around an instant in which the same rates hold, and those that replace the basic ones then."""
+    hours = _hours(row)
+    if not hours:
+        return (), {}
+    if any(each.hold_at(at) for each in hours):
+        return hours, read(row.data["off_peak_pricing"]).rates
+    return outside(hours), {}
+
+
+def _hours(row: _Row) -> tuple[Hours, ...]:
+    block = row.data.get("off_peak_pricing")
+    return tuple(hours_of(block)) if isinstance(block, dict) else ()
+
+
+def _without(tiers: Iterable[Tier], off_peak: Mapping[str, Decimal]) -> Iterator[Tier]:
+    """Yield tiers without what an off-peak rate replaces: it is one rate for every size and tier."""
+    for tier in tiers:
+        rates = {item: rate for item, rate in tier.rates.items() if item not in off_peak}
+        if rates:
+            yield Tier(rates=rates, above_input_tokens=tier.above_input_tokens, service_tier=tier.service_tier)
+
+
+def _factors(data: Mapping[str, Any]) -> Iterator[Tier]:
+    """Yield what multiplies every rate where the provider says that it served from a region, or faster."""
+    entry = data.get("provider_specific_entry")
+    for name in ("fast", "us"):
+        factor = entry.get(name) if isinstance(entry, dict) else None
+        if isinstance(factor, int | Decimal):
+            yield Tier(rates={}, service_tier=name, factor=Decimal(factor))
 
 
 def _corrected(rates: dict[str, Decimal], provider: str) -> dict[str, Decimal]:
@@ -197,68 +186,29 @@ def _corrected(rates: dict[str, Decimal], provider: str) -> dict[str, Decimal]:
     if "reasoning" in rates and rates["reasoning"] == rates.get("output"):
         # as its own rate it would not rise with that of the output in long-context and service tiers
         del rates["reasoning"]
+    if "output_image" in rates and not rates.get("output"):
+        # a model that only makes images: all it makes is one
+        rates["output"] = rates["output_image"]
+    if "audio_second" in rates and rates.get("input"):
+        # the second is litellm's estimate of what the tokens of one cost
+        del rates["audio_second"]
     if provider in CACHED_SHARE and "input" in rates:
-        rates.setdefault("cache_read", rates["input"] * CACHED_SHARE[provider])
+        rates.setdefault("cache_read", EXACT.multiply(rates["input"], CACHED_SHARE[provider]))
     return rates
 
 
-def _read(data: Mapping[str, Any], provider: str) -> Tables:
-    """Return the rates by service tier and by the input above which they hold."""
-    tables: Tables = {}
-    # in this order cache_read_input_token_cost comes after the older key for the same
-    for key, value in sorted(data.items(), reverse=True):
-        parsed = _parsed(key)
-        if parsed is None or isinstance(value, bool) or not isinstance(value, int | Decimal) or not 0 <= value <= MOST:
-            continue
-        threshold = 1000 * int(parsed["thousands"] or 0)
-        if threshold and provider in INCLUSIVE:
-            threshold -= 1
-        item = BASES[parsed["base"]] + ("_1h" if parsed["hour"] else "")
-        tier = TIERS.get(parsed["tier"], parsed["tier"])
-        if item in ITEMS:
-            tables.setdefault((tier, threshold), {})[item] = Decimal(value)
-    return tables
+def _is_charge(item: str) -> bool:
+    """Tell whether an item is what a model is paid for, not a tool beside it."""
+    return item not in {"web_search", "search_prompt", "maps_search"}
 
 
-def _read_ranges(data: Mapping[str, Any], provider: str) -> Tables:
-    """Return the rates of `tiered_pricing`: the range of the input decides for the whole request."""
-    tables: Tables = {}
-    for row in data.get("tiered_pricing", ()):
-        if "range" in row:
-            tables[None, int(row["range"][0])] = _read(row, provider).get((None, 0), {})
-    for rates in tables.values():
-        # a range that does not name an item bills it as its own input, not at the rate of a lower range
-        for item in tables.get((None, 0), {}).keys() - rates.keys():
-            rates[item] = rates[FALLBACK[item]]
-    return tables
-
-
-def _tiers(tables: Tables) -> Iterator[Tier]:
-    """Yield the tiers, the more special later."""
-    shared = _of_tier(tables, None)
-    yield from (Tier(rates=rates, above_input_tokens=above) for above, rates in shared if above)
-    served = {tier: tier for tier, _ in tables if tier}
-    served |= {also: tier for also, tier in SAME_TIER.items() if tier in served}
-    for name, tier in sorted(served.items()):
-        own = dict(_of_tier(tables, tier))
-        # litellm bills a long request of a tier without long-context rates at the common ones; a batch at the batch's
-        common = {} if tier in TIERS.values() else {above: rates for above, rates in shared if above}
-        for above in sorted(own.keys() | common.keys()):
-            rates = common.get(above, {}) | own.get(above, {})
-            yield Tier(rates=rates, above_input_tokens=above or None, service_tier=name)
-
-
-def _of_tier(tables: Tables, tier: str | None) -> list[tuple[int, dict[str, Decimal]]]:
-    return sorted((above, rates) for (of, above), rates in tables.items() if of == tier)
-
-
-def _is_placeholder(row: _Row, rates: Mapping[str, Decimal]) -> bool:
+def _is_placeholder(row: _Row, found: Reading) -> bool:
     """Tell whether rates of 0 stand for something else than free.
 
     The map writes 0 for what it does not know, for servers of one's own and for what is paid by the piece; a model
     that its vendor gives away has the page that says so.
     """
-    by_the_piece = (value for key, value in row.data.items() if key != "source" and not _parsed(key))
-    return not any(rates.values()) and (
-        "source" not in row.data or any(isinstance(value, int | Decimal) and value for value in by_the_piece)
-    )
+    if any(rate for rates in found.tables.values() for item, rate in rates.items() if _is_charge(item)):
+        return False
+    numbers = (value for key, value in row.data.items() if key not in {"source", "mode"})
+    return "source" not in row.data or any(isinstance(value, int | Decimal) and value for value in numbers)
