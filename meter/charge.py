@@ -143,7 +143,8 @@ def _once(usage: Usage, named: Mapping[str, Decimal], counts: Mapping[str, Decim
 
 def _with_counts(usage: Usage, table: Table) -> Billed:
     """Return what is billed for a call with other quantities than tokens."""
-    named, counts = table.named, {name: count for name, count in usage.counts if count}
+    named, least = table.named, table.least
+    counts = {name: max(count, least.get(name, count)) for name, count in usage.counts if count}
     measured = [item for item in CONTENT if item in counts and item in named]
     tokens: Billed = []
     if table.bills_tokens and (not measured or "input" in named or "output" in named):

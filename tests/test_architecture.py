@@ -48,7 +48,7 @@ SHARED = (
 HEAVY = {
     "litellm": {"backend.py"},
     "tiktoken": {"tokens.py"},
-    "genai_prices": {"sources/genai.py"},
+    "genai_prices": {"sources/genai"},
     "sqlite_utils": {"ledger/"},
     "xllamacpp": {"local.py"},
     "pydantic": set(),

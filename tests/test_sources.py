@@ -16,7 +16,7 @@ from genai_prices import types as theirs
 
 from meter.charge import price_call
 from meter.price import Price, per_million
-from meter.sources import ALWAYS, genai, litellm_map
+from meter.sources import ALWAYS, genai_names, litellm_map
 from meter.sources.genai import GenaiPrices
 from meter.sources.litellm_map import LitellmMap
 from meter.sources.shipped import ShippedRates
@@ -224,10 +224,10 @@ def invented(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[theirs.ModelInfo]
     """Replace what genai-prices knows by a list of models of a vendor called typesafe."""
     models: list[theirs.ModelInfo] = []
     vendor = SimpleNamespace(id="typesafe", models=models, pricing_urls=["https://example.org/prices"])
-    monkeypatch.setattr(genai, "_vendors", lambda: {"typesafe": vendor})
-    genai._found.cache_clear()
+    monkeypatch.setattr(genai_names, "vendors", lambda: {"typesafe": vendor})
+    genai_names.found.cache_clear()
     yield models
-    genai._found.cache_clear()
+    genai_names.found.cache_clear()
 
 
 def model_info(**fields: Any) -> theirs.ModelInfo:
@@ -261,6 +261,7 @@ def test_a_service_tier_is_a_variant_and_others_are_left_out(invented: list[thei
                 theirs.PriceVariant({"service_tier": "flex"}, theirs.ModelPrice(input_mtok=Decimal(3))),
                 theirs.PriceVariant({"processing": "batch"}, theirs.ModelPrice(input_mtok=Decimal(1))),
                 theirs.PriceVariant({"speed": "fast"}, theirs.ModelPrice(input_mtok=Decimal(9))),
+                theirs.PriceVariant({"route": "eu"}, theirs.ModelPrice(input_mtok=Decimal(7))),
             ],
         )
     )
@@ -271,7 +272,7 @@ def test_a_service_tier_is_a_variant_and_others_are_left_out(invented: list[thei
     def rate(price: Price, tier: str | None) -> Decimal:
         return price.rates_for(Usage(service_tier=tier))["input"] * 10**6
 
-    assert [rate(price, tier) for tier in (None, "flex", "batch", "fast")] == [4, 2, 1, 4]
+    assert [rate(price, tier) for tier in (None, "flex", "batch", "fast", "eu")] == [4, 2, 1, 9, 4]
     assert rate(older, "flex") == 3
     # the variant's day changes the answer, not since when the rates are
     assert GenaiPrices().steady("m", "typesafe", NOW)[0] == utc(2026, 6, 1)

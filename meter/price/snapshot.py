@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 ALWAYS = ("model", "provider", "currency", "rates", "tiers", "valid_from", "valid_to", "source", "note")
 """Fields that stand in every snapshot; the others only where they say something."""
-OTHERS = ("hours", "names_kinds", "unknown", "discount", "published", "user", "team", "same_as")
+OTHERS = ("hours", "names_kinds", "least", "unknown", "discount", "published", "user", "team", "same_as")
 TIER = ("above_input_tokens", "service_tier", "rates", "factor")
 
 
@@ -51,6 +51,7 @@ def _data(price: Price) -> dict[str, Any]:
     others = {
         "hours": [hours.to_data() for hours in price.hours],
         "names_kinds": price.names_kinds,
+        "least": _rates_out(price.least),
         "unknown": dict(price.unknown),
         "discount": None if price.discount is None else _plain(price.discount),
         "published": price.published and _data(price.published),
@@ -69,6 +70,7 @@ def _price(data: dict[str, Any]) -> Price:
         **{name: data[name] for name in ("names_kinds", "unknown", "user", "team", "same_as") if name in data},
         rates=_rates_in(data["rates"]),
         tiers=tuple(map(_tier_in, data["tiers"])),
+        least=_rates_in(data.get("least", {})),
         valid_from=_instant(data["valid_from"]),
         valid_to=_instant(data["valid_to"]),
         hours=tuple(map(Hours.from_data, data.get("hours", ()))),

@@ -63,6 +63,8 @@ class Table(NamedTuple):
     """Items to what they are billed at, by a fallback where they have no rate of their own."""
     bills_tokens: bool
     """False where a rate of machine time or requests pays for the tokens too."""
+    least: Mapping[str, Decimal]
+    """As Price.least."""
     unknown: Mapping[str, str]
     """As Price.unknown, with what is not known of this tier."""
 
@@ -93,6 +95,8 @@ class Price:
     """Where the source has it from."""
     names_kinds: bool = False
     """True where the source names every kind of token (audio, image, video) that costs something else than others."""
+    least: Mapping[str, Decimal] = field(default_factory=dict, hash=False)
+    """Item to the least of it that is billed for a call, where there is any."""
     unknown: Mapping[str, str] = field(default_factory=dict, hash=False)
     """Item to why what it costs cannot be known from here, ANY for every call; such a charge is `partial`."""
 
@@ -189,6 +193,7 @@ class Price:
             named=named,
             rates={item: compiled(rate) for item in ITEMS if (rate := _rate(named, item, fallback)) is not None},
             bills_tokens=COVERING.isdisjoint(named) or not _TOKENS.isdisjoint(named),
+            least=self.least,
             unknown=unknown,
         )
 

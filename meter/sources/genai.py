@@ -1,31 +1,28 @@
-"""The rates of genai-prices: dated, with long-context and service tiers; the only importer of genai_prices.
+"""The rates of genai-prices: dated, with long-context and service tiers and hours of the day.
 
-What it has and a Price cannot hold is left out where plain calls do not meet it: cached audio and images (billed as
-read from the cache), citations, video output, hours of audio, pages, characters, searches in files, and variants by
-speed, route or kind of search, which are asked for expressly.
+This and genai_names.py are the only importers of genai_prices. Variants by route and by kind of search are left out:
+no usage tells them.
 """
 
 from __future__ import annotations
 
-import functools
-import re
-from datetime import UTC, datetime, time, timedelta
-from decimal import Decimal
+from datetime import UTC, date, datetime, time
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import TYPE_CHECKING
 
 from meter.price import EXACT, Price, Tier
+from meter.price.hours import Hours, outside
 from meter.sources import ALWAYS, around
+from meter.sources.genai_names import found, vendor_of, vendors
+from meter.sources.rules import LEAST, fees_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from datetime import date
 
     from genai_prices.types import (
         ConditionalPrice,
-        MatchLogic,
         ModelInfo,
         PriceVariant,
-        Provider,
         StartDateConstraint,
         TieredPrices,
         TimeOfDateConstraint,
@@ -33,49 +30,43 @@ if TYPE_CHECKING:
 
     Constraint = StartDateConstraint | TimeOfDateConstraint | None
 
-IDS = {
-    "bedrock": "aws",
-    "github_copilot": "github-copilot",
-    "moonshot": "moonshotai",
-    "vertex": "google",
-    "voyage": "voyageai",
-    "xai": "x-ai",
-    "zhipu": "zhipuai",
-}
-"""Our name of a vendor to theirs, where they differ."""
-
+_MILLION, _THOUSAND, _HOUR = Decimal(10) ** 6, Decimal(1000), Decimal(3600)
 ITEMS = {
-    "input_mtok": ("input", -6),
-    "cache_read_mtok": ("cache_read", -6),
-    "cache_write_mtok": ("cache_write", -6),
-    "cache_write_5m_mtok": ("cache_write", -6),
-    "cache_write_1h_mtok": ("cache_write_1h", -6),
-    "input_audio_mtok": ("input_audio", -6),
-    "input_image_mtok": ("input_image", -6),
-    "input_video_mtok": ("input_video", -6),
-    "output_mtok": ("output", -6),
-    "output_reasoning_mtok": ("reasoning", -6),
-    "output_audio_mtok": ("output_audio", -6),
-    "output_image_mtok": ("output_image", -6),
-    "requests_kcount": ("request", -3),
-    "web_searches_kcount": ("web_search", -3),
+    "input_mtok": ("input", _MILLION),
+    "cache_read_mtok": ("cache_read", _MILLION),
+    "cache_audio_read_mtok": ("cache_read_audio", _MILLION),
+    "cache_image_read_mtok": ("cache_read_image", _MILLION),
+    "cache_write_mtok": ("cache_write", _MILLION),
+    "cache_write_5m_mtok": ("cache_write", _MILLION),
+    "cache_write_1h_mtok": ("cache_write_1h", _MILLION),
+    "cache_audio_write_mtok": ("cache_write_audio", _MILLION),
+    "input_audio_mtok": ("input_audio", _MILLION),
+    "input_image_mtok": ("input_image", _MILLION),
+    "input_video_mtok": ("input_video", _MILLION),
+    "output_mtok": ("output", _MILLION),
+    "output_reasoning_mtok": ("reasoning", _MILLION),
+    "output_audio_mtok": ("output_audio", _MILLION),
+    "output_image_mtok": ("output_image", _MILLION),
+    "output_video_mtok": ("output_video", _MILLION),
+    "output_citation_mtok": ("citation", _MILLION),
+    "input_mchars": ("character", _MILLION),
+    "audio_hours": ("audio_second", _HOUR),
+    "input_audio_hours": ("audio_second", _HOUR),
+    "input_document_kpages": ("page", _THOUSAND),
+    "input_annotated_document_kpages": ("annotated_page", _THOUSAND),
+    "input_text_messages_kcount": ("text_message", _THOUSAND),
+    "requests_kcount": ("request", _THOUSAND),
+    "rerank_searches_kcount": ("search_unit", _THOUSAND),
+    "web_searches_kcount": ("web_search", _THOUSAND),
+    "storage_searches_kcount": ("file_search", _THOUSAND),
 }
-"""Their key to our item and the power of ten of one of it in their unit."""
+"""Their key to our item and how many of it their rate is for."""
 
-SELECTORS = {"service_tier", "processing"}
+SELECTORS = {"service_tier", "processing", "speed"}
 """What selects a variant that we keep, as a service tier of its value: `flex`, `priority`, `fast`, `batch`."""
 
-VERSION = re.compile(
-    r"(?:[-@]?(?:\d{4}-\d\d-\d\d|\d\d-\d\d(?:-\d{4})?|\d\d-\d{4}|\d{3,8}|v\d|latest|preview|exp|default)|:\d)*+"
-)
-"""What may follow the name of a model without making it another one: dates and versions.
-
-Possessive, since names come from outside and could be made to be split in very many ways."""
-PUBLISHER = re.compile(
-    r"(?:(?:us|eu|apac|au|jp|in|ca|us-gov)\.)?"
-    r"(?:(?:amazon|anthropic|deepseek|google|meta|mistral|nvidia|openai|qwen|writer)[./])?"
-)
-"""What may stand before it: a region without rates of its own, and the maker."""
+_ENDLESS = Context(prec=28, rounding=ROUND_HALF_EVEN)
+"""For rates by the second: those by the hour do not end when they are divided."""
 
 
 class GenaiPrices:
@@ -85,92 +76,51 @@ class GenaiPrices:
 
     def find(self, name: str, provider: str, at: datetime) -> Price | None:
         """Return the rates in force at an instant."""
-        found = _found(name, provider)
-        chosen = found and _in_force(found[1], at)
-        if not found or not chosen:
+        known = found(name, provider)
+        chosen = known and _in_force(known[1], at)
+        if not known or not chosen:
             return None
-        vendor, model = found
-        rates, *tiers = _tables(model, chosen, at)
-        if not rates.rates:
+        vendor, model = known
+        basic, *tiers = _tables(model, chosen, at)
+        if not basic.rates:
             return None
         since, until = around(at, (start for row in _rows(model) for start in _starts(row.constraint)))
+        more, unknown = fees_of(name, provider, basic.rates)
         return Price(
             model=model.id,
             provider=provider,
             currency="USD",
-            rates=rates.rates,
+            rates={**basic.rates, **more},
             tiers=tuple(tiers),
             valid_from=since if since != ALWAYS[0] else None,
             valid_to=until if until != ALWAYS[1] else None,
+            hours=_hours(model, chosen),
             source=f"{self.name} {_version()}",
-            note=_note(vendor, chosen.constraint),
+            note=next(iter(vendor.pricing_urls or ()), ""),
+            names_kinds=True,
+            unknown=unknown,
+            least=LEAST.get((provider, model.id), {}),
         )
 
     def steady(self, name: str, provider: str, at: datetime) -> tuple[datetime, datetime]:
         """Return the time around an instant in which no price, variant or hour of the day changes."""
-        found = _found(name, provider)
-        if not found:
+        known = found(name, provider)
+        if not known:
             return ALWAYS
-        rows = (*_rows(found[1]), *(found[1].price_variants or ()))
+        rows = (*_rows(known[1]), *(known[1].price_variants or ()))
         return around(at, (change for row in rows for change in _changes(row.constraint, at)))
 
-    def names(self) -> Iterable[str]:
-        """Return the models of every vendor."""
-        return {model.id.lower() for vendor in _vendors().values() for model in vendor.models}
-
-
-@functools.cache
-def _vendors() -> dict[str, Provider]:
-    # the bundled data itself: the package's own snapshot can be replaced from the network by others in this process
-    from genai_prices.data import providers
-
-    return {provider.id: provider for provider in providers}
+    def names(self, provider: str = "") -> Iterable[str]:
+        """Return the models of a vendor, else of every one."""
+        vendor = vendor_of(provider)
+        of = vendors().values() if not provider else [vendor] if vendor else []
+        return {model.id.lower() for each in of for model in each.models}
 
 
 def _version() -> str:
     import genai_prices
 
     return genai_prices.__version__
-
-
-@functools.lru_cache(maxsize=1024)
-def _found(name: str, provider: str) -> tuple[Provider, ModelInfo] | None:
-    """Return the model of exactly this name, or of this name but for date and version."""
-    vendor = _vendors().get(IDS.get(provider, provider))
-    if vendor is None:
-        return None
-    named = next((model for model in vendor.models if model.id.lower() == name), None)
-    # litellm and OpenRouter write gpt-5.2-20251211
-    for spelling in (name, re.sub(r"-(20\d\d)(\d\d)(\d\d)$", r"-\1-\2-\3", name)):
-        named = named or next((m for m in vendor.models if m.is_match(spelling) and _is_named(m.match, spelling)), None)
-    return (vendor, named) if named else None
-
-
-def _is_named(rule: MatchLogic, name: str) -> bool:
-    """Tell whether a matching rule means this very name.
-
-    Their rules are made to find something: many take any name that begins with or contains a text. We do not price
-    what merely looks alike, so what stands around that text may only be a maker, a date or a version.
-    """
-    from genai_prices import types
-
-    match rule:
-        case types.ClauseOr(or_=rules) | types.ClauseAnd(and_=rules):
-            return any(_is_named(one, name) for one in rules)
-        case types.ClauseEquals(equals=text):
-            return name == text.lower()
-        case types.ClauseRegex(regex=pattern):
-            return re.fullmatch(pattern, name) is not None
-        case types.ClauseStartsWith(starts_with=text) | types.ClauseEndsWith(ends_with=text):
-            text = text.lower()
-        case types.ClauseContains(contains=text):
-            text = text.lower()
-    before, found, after = name.partition(text)
-    # the id of a fine-tuned model goes on with its owner's words
-    is_tuned = not before and (text.startswith("ft:") or text.endswith(".ft-"))
-    return bool(found) and (
-        is_tuned or (PUBLISHER.fullmatch(before) is not None and VERSION.fullmatch(after) is not None)
-    )
 
 
 def _rows(model: ModelInfo) -> list[ConditionalPrice]:
@@ -182,6 +132,29 @@ def _rows(model: ModelInfo) -> list[ConditionalPrice]:
 def _in_force(model: ModelInfo, at: datetime) -> ConditionalPrice | None:
     """Return the last row whose condition holds, as the package chooses; none before the first one begins."""
     return next((row for row in reversed(_rows(model)) if row.constraint is None or row.constraint.active(at)), None)
+
+
+def _hours(model: ModelInfo, chosen: ConditionalPrice) -> tuple[Hours, ...]:
+    """Return the hours of a row: its own, or those that the rows which come before it leave."""
+    rows = _rows(model)
+    own = _span(chosen.constraint)
+    if own:
+        return own
+    taken = [hours for row in rows[rows.index(chosen) + 1 :] for hours in _span(row.constraint)]
+    return outside(taken) if taken else ()
+
+
+def _span(constraint: Constraint) -> tuple[Hours, ...]:
+    bounds = [getattr(constraint, name, None) for name in ("start_time", "end_time")]
+    if None in bounds:
+        return ()
+    start, end = (
+        datetime.combine(_ANY_DAY, bound, bound.tzinfo or UTC).astimezone(UTC).time() for bound in bounds if bound
+    )
+    return (Hours(spans=((start, end),)),)
+
+
+_ANY_DAY = date(2000, 1, 1)
 
 
 def _tables(model: ModelInfo, chosen: ConditionalPrice, at: datetime) -> Iterator[Tier]:
@@ -205,13 +178,13 @@ def _variants(variants: Iterable[PriceVariant], at: datetime) -> dict[str, dict[
 def _by_input(prices: Mapping[str, Decimal | TieredPrices | None], service_tier: str | None) -> Iterator[Tier]:
     """Yield the rates for every input, then those above each size of input, rising."""
     above: dict[int, dict[str, Decimal]] = {-1: {}}
-    for key, (item, power) in ITEMS.items():
+    for key, (item, per) in ITEMS.items():
         price = prices.get(key)
         if price is None:
             continue
         steps = [(-1, price)] if isinstance(price, Decimal) else [(-1, price.base), *_steps(price)]
         for start, rate in steps:
-            above.setdefault(start, {})[item] = EXACT.scaleb(rate, power)
+            above.setdefault(start, {})[item] = (_ENDLESS if per == _HOUR else EXACT).divide(rate, per)
     for start, rates in sorted(above.items()):
         yield Tier(rates=rates, above_input_tokens=None if start < 0 else start, service_tier=service_tier)
 
@@ -229,16 +202,5 @@ def _starts(constraint: Constraint) -> Iterator[datetime]:
 def _changes(constraint: Constraint, at: datetime) -> Iterator[datetime]:
     """Yield the instants near this one at which a condition begins or ends to hold."""
     yield from _starts(constraint)
-    for hour in (getattr(constraint, "start_time", None), getattr(constraint, "end_time", None)):
-        for days in (-1, 0, 1):
-            if hour is not None:
-                local = datetime.combine(at.date() + timedelta(days), hour, hour.tzinfo or UTC)
-                yield local.astimezone(UTC)
-
-
-def _note(vendor: Provider, constraint: Constraint) -> str:
-    page = next(iter(vendor.pricing_urls or ()), "")
-    hours = [
-        f"{getattr(constraint, bound):%H:%M}" for bound in ("start_time", "end_time") if hasattr(constraint, bound)
-    ]
-    return f"{page} (from {' to '.join(hours)} UTC)" if hours else page
+    for hours in _span(constraint):
+        yield from hours.changes_near(at)

@@ -14,7 +14,7 @@ from meter.price import EXACT, Price, Tier
 from meter.price.hours import outside
 from meter.sources import ALWAYS, around
 from meter.sources.litellm_keys import Reading, hours_of, is_kept, is_understood, parse, read, tiers_of
-from meter.sources.rules import CACHED_SHARE, SAME_TIER, STARTS_AT, fees_of
+from meter.sources.rules import CACHED_SHARE, LEAST, SAME_TIER, STARTS_AT, fees_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -51,6 +51,8 @@ class _Row(NamedTuple):
     key: str
     provider: str
     data: Mapping[str, Any]
+    is_chat: bool
+    """False where the map lists it apart: models that only embed have no cache."""
 
 
 class _Map(NamedTuple):
@@ -94,13 +96,13 @@ def _map() -> _Map:
 def _row(key: str, data: Mapping[str, Any]) -> _Row | None:
     """Return what tells a price of a row of the map, None where it is of no vendor's model."""
     # vertex_ai-anthropic_models, fireworks_ai-embedding-models
-    provider = str(data.get("litellm_provider"))
-    if provider.startswith(("vertex_ai-", "fireworks_ai-")):
-        provider = provider.partition("-")[0]
+    listed = str(data.get("litellm_provider"))
+    provider = listed.partition("-")[0] if listed.startswith(("vertex_ai-", "fireworks_ai-")) else listed
     provider = canonical_provider(provider)
     if not is_vendor(provider):
         return None
-    return _Row(key, provider, {name: value for name, value in data.items() if _is_kept(name)})
+    kept = {name: value for name, value in data.items() if _is_kept(name)}
+    return _Row(key, provider, kept, is_chat="embedding" not in listed)
 
 
 _is_kept = functools.cache(is_kept)
@@ -127,7 +129,7 @@ def _price(row: _Row, name: str, source: str, at: datetime) -> Price | None:
     if found.bad:
         _warn(f"has what is no rate for {row.key}, which is left out", found.bad)
     hours, off_peak = _in_hours(row, at)
-    rates = _corrected(found.rates | off_peak, row.provider)
+    rates = _corrected(found.rates | off_peak, row)
     if not any(_is_charge(item) for item in rates) or _is_placeholder(row, found):
         return None
     more, unknown = fees_of(name, row.provider, rates)
@@ -141,6 +143,7 @@ def _price(row: _Row, name: str, source: str, at: datetime) -> Price | None:
         source=source,
         note=str(row.data.get("source", "")),
         names_kinds=True,
+        least=LEAST.get((row.provider, name), {}),
         unknown=unknown | found.unknown,
     )
 
@@ -177,7 +180,7 @@ def _factors(data: Mapping[str, Any]) -> Iterator[Tier]:
             yield Tier(rates={}, service_tier=name, factor=Decimal(factor))
 
 
-def _corrected(rates: dict[str, Decimal], provider: str) -> dict[str, Decimal]:
+def _corrected(rates: dict[str, Decimal], row: _Row) -> dict[str, Decimal]:
     """Return rates without what only looks like a rate of its own, and with what litellm knows outside the map."""
     rates = dict(rates)
     if rates.get("input") and not rates.get("cache_write", 1):
@@ -192,8 +195,8 @@ def _corrected(rates: dict[str, Decimal], provider: str) -> dict[str, Decimal]:
     if "audio_second" in rates and rates.get("input"):
         # the second is litellm's estimate of what the tokens of one cost
         del rates["audio_second"]
-    if provider in CACHED_SHARE and "input" in rates:
-        rates.setdefault("cache_read", EXACT.multiply(rates["input"], CACHED_SHARE[provider]))
+    if row.provider in CACHED_SHARE and row.is_chat and "input" in rates:
+        rates.setdefault("cache_read", EXACT.multiply(rates["input"], CACHED_SHARE[row.provider]))
     return rates
 
 

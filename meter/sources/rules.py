@@ -30,8 +30,9 @@ CACHED_SHARE = {"fireworks": Decimal("0.5")}
 https://docs.fireworks.ai/serverless/pricing; litellm/llms/fireworks_ai/cache_pricing.py.
 """
 
-CATALOGUE_ONLY = frozenset({"perplexity"})
-"""Vendors that do not bill what is read from a cache apart: litellm/llms/perplexity/cost_calculator.py."""
+
+LEAST = {("groq", name): {"audio_second": Decimal(10)} for name in ("whisper-large-v3", "whisper-large-v3-turbo")}
+"""By vendor and model, what Price.least says. https://groq.com/pricing: "minimum of 10s per request"."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
