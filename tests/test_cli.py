@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 WITH_A_MODEL = {"chat", "demo"}
 """Commands whose examples need a model; their own tests run them."""
+FINDS = {("doctor",): {0, 3}}
+"""Commands that may find something wrong, like a disk that ends with the container of the tests; and their statuses."""
 
 
 @pytest.fixture(autouse=True)
@@ -96,7 +98,7 @@ def test_the_example_of_a_help_page_works(path: tuple[str, ...], ledger_path: Pa
     if path[:2] == ("subscription", "add") or path == ("subscription",):
         assert run.invoke(main, example(EVERY["plan", "add"])).exit_code == 0
     result = run.invoke(main, example(EVERY[path]))
-    assert result.exit_code == 0, result.output
+    assert result.exit_code in FINDS.get(path, {0}), result.output
     assert result.output.strip()
 
 

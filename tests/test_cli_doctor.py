@@ -228,19 +228,18 @@ class TestUnusable:
     def test_a_damaged_ledger_shows_what_can_still_be_read(self, ledger: Ledger, path: Path) -> None:
         ledger.append([recent(nanos=number) for number in range(500)])
         with closing(sqlite3.connect(path)) as other:
-            pages = [f"SELECT rootpage FROM sqlite_master WHERE name = '{name}'" for name in ("holds", "entries_at")]
-            roots = [other.execute(page).fetchone()[0] for page in pages]
+            root = other.execute("SELECT rootpage FROM sqlite_master WHERE name = 'holds'").fetchone()[0]
             size = other.execute("PRAGMA page_size").fetchone()[0]
         ledger.close()
         with path.open("r+b") as file:
-            for root in roots:
-                file.seek((root - 1) * size)
-                file.write(b"\xff" * size)
+            file.seek((root - 1) * size)
+            file.write(b"\xff" * size)
         record = found()
         (problem,) = record["problems"]
         assert "it is damaged" in problem["problem"]
-        assert record["unattributed"] is None
-        assert record["place"]["exists"] is True
+        assert (record["schema"], record["in_flight"]) == (None, None)
+        assert record["last_entry"]["user"] == "alice"
+        assert record["unattributed"] == {"calls": 0, "calls_in_30_days": 0}
 
     def test_calls_that_would_fail_are_said_to(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         path.mkdir()
@@ -377,8 +376,12 @@ class TestUnpriced:
         assert record["problems"] == []
 
     def test_a_lost_call_is_not_counted_as_unpriced(self, ledger: Ledger) -> None:
-        ledger.append([recent(nanos=None, model="m", provider="127.0.0.1", outcome="lost")])
+        lost = recent(nanos=None, model="m", provider="127.0.0.1", outcome="lost")
+        ledger.append([lost])
         assert found()["unpriced"] == []
+        ledger.append([recent(nanos=None, model="m", provider="127.0.0.1")])
+        (fact,) = found()["unpriced"]
+        assert (fact["calls"], fact["input_tokens"], fact["output_tokens"]) == (1, 100, 20)
 
     def test_of_many_models_the_first_are_listed_and_json_has_all(self, ledger: Ledger) -> None:
         ledger.append(

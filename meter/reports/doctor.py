@@ -106,7 +106,7 @@ def _outside(settings: Settings, *, refused: bool) -> Check:
 
 
 def _inside(ledger: Ledger | None, refusal: Exception | None, at: datetime, settings: Settings) -> Iterator[Check]:
-    """Yield the checks of what a ledger holds; after the first that cannot be made the others are not known."""
+    """Yield the checks of what a ledger holds; of one that cannot be made nothing is known but why."""
     about = About(ledger, at, settings) if ledger else None
     for look in IN_LEDGER:
         check = Check(look.__name__, None, ())
@@ -114,7 +114,7 @@ def _inside(ledger: Ledger | None, refusal: Exception | None, at: datetime, sett
             try:
                 check = look(about)
             except Exception as error:  # noqa: BLE001  a damaged file shows itself in any way
-                about, refusal = None, error
+                refusal = error
         if refusal is not None:
             check = replace(check, lines=("cannot be read",), problems=(_refused(refusal, settings),))
             refusal = None

@@ -106,7 +106,7 @@ def settings_in_force(settings: Settings) -> Check:
         {"setting": name, "value": getattr(settings, name), "origin": origin}
         for name, origin in settings.origins.items()
     ]
-    columns = [Column("setting"), Column("value", kind="fact"), Column("origin", kind="fact")]
+    columns = [Column("setting"), Column("origin", kind="fact"), Column("value", kind="fact")]
     _, _, *lines = table(columns, facts).splitlines()
     return Check("settings", facts, tuple(lines))
 
