@@ -10,6 +10,7 @@ from meter.answered import entry_of, remember
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextvars import Token
 
     from meter.attempt import Attempt
     from meter.ending import Ending
@@ -72,6 +73,13 @@ def join_retries(client: Any) -> None:
                 setattr(kind, name, bracket)
 
 
+def _unmark(mark: Token[Request | None]) -> None:
+    try:
+        under_request.reset(mark)
+    except ValueError:  # an awaited request that is thrown away with its event loop ends in another context
+        return
+
+
 def _bracket(own: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(own)
     def request(*args: Any, **kwargs: Any) -> Any:
@@ -84,7 +92,7 @@ def _bracket(own: Callable[..., Any]) -> Callable[..., Any]:
             remember(error, one.entry)
             raise
         finally:
-            under_request.reset(mark)
+            _unmark(mark)
         one.over()
         remember(result, one.entry)
         return result
@@ -104,7 +112,7 @@ def _bracket_async(own: Callable[..., Any]) -> Callable[..., Any]:
             remember(error, one.entry)
             raise
         finally:
-            under_request.reset(mark)
+            _unmark(mark)
         await one.over_async()
         remember(result, one.entry)
         return result

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from meter.answered import remember
 from meter.attempt import begin, begin_async
-from meter.backend import under_way
+from meter.backend import under_way, unmark
 from meter.clients.asking import asked_for_usage, read_request
 from meter.clients.heard import Heard
 from meter.clients.retries import Request, under_request
@@ -90,7 +90,7 @@ class Sending:
         return self._package.Response(
             status,
             headers={"x-should-retry": "false"},
-            json={"type": "error", "error": what, "message": str(error)},
+            json={"type": "error", "error": what},
             request=self.http,
         )
 
@@ -141,9 +141,10 @@ def _sent(books: Books, own: Callable[..., Any], package: Any) -> Callable[..., 
         if sending is None:
             return own(request, **options)
         attempt = sending.begun
+        if sending.request.refused:
+            # an SDK that does not heed the header asks again: it would wait, and learn nothing new
+            raise sending.request.refused
         try:
-            if sending.request.refused:
-                raise sending.request.refused
             attempt = attempt or begin(books, _VERB, sending.asking.request)
         except MeterError as error:
             return sending.refused(error)
@@ -157,7 +158,7 @@ def _sent(books: Books, own: Callable[..., Any], package: Any) -> Callable[..., 
                 remember(error, attempt.entry)
             raise
         finally:
-            under_way.reset(mark)
+            unmark(mark)
         ending = sending.answered(attempt, response, stream=bool(options.get("stream")), awaited=False)
         if ending is not None:
             attempt.end(ending)
@@ -173,9 +174,10 @@ def _sent_async(books: Books, own: Callable[..., Any], package: Any) -> Callable
         if sending is None:
             return await own(request, **options)
         attempt = sending.begun
+        if sending.request.refused:
+            # an SDK that does not heed the header asks again: it would wait, and learn nothing new
+            raise sending.request.refused
         try:
-            if sending.request.refused:
-                raise sending.request.refused
             attempt = attempt or await begin_async(books, _VERB, sending.asking.request)
         except MeterError as error:
             return sending.refused(error)
@@ -189,7 +191,7 @@ def _sent_async(books: Books, own: Callable[..., Any], package: Any) -> Callable
                 remember(error, attempt.entry)
             raise
         finally:
-            under_way.reset(mark)
+            unmark(mark)
         ending = sending.answered(attempt, response, stream=bool(options.get("stream")), awaited=True)
         if ending is not None:
             await attempt.end_async(ending)

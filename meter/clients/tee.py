@@ -60,15 +60,21 @@ class Tee:
         self._heard = heard
         self._decode = decode
         self._hiding = hiding
+        heard.attempt.books.watch(self)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
+    def give_up(self) -> None:
+        """Write the entry, since the process ends; what arrived is what is charged."""
+        attempt = self._heard.attempt
+        if attempt.entry is None:
+            attempt.end(self._heard.left())
+
     def __del__(self) -> None:
-        # a finalizer runs anywhere, also inside a transaction: it only queues what the next call or the exit writes
         heard = self.__dict__.get("_heard")
         if heard is not None and heard.attempt.entry is None:
-            heard.attempt.books.orphans.append(lambda: heard.attempt.end(heard.left()))
+            heard.attempt.leave(heard.left)
 
 
 class SyncTee(Tee):
