@@ -299,6 +299,7 @@ def start(script: str) -> subprocess.Popen[str]:
 def finish(process: subprocess.Popen[str]) -> str:
     out, errors = process.communicate()
     assert not process.returncode, errors
+    assert "Exception ignored" not in errors
     return out
 
 
@@ -786,6 +787,29 @@ class TestProcesses:
         found = {each.key[0]: each.calls for each in ledger.summarize(Query(by=("user",)))}
         assert found == {"parent": 302, "child": 300}
 
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system does not fork")
+    def test_a_fork_beside_a_thread_that_writes_never_hangs(self, ledger: SqliteLedger) -> None:
+        """Pitfall 30: a child of a thread inside SQLite would inherit locks that nobody ever releases."""
+        script = (
+            "import os, signal, sys, threading, warnings; from meter.ledger import open_ledger; "
+            "from tests.made import entry\n"
+            "warnings.simplefilter('ignore', DeprecationWarning)  # that a process with threads forks is the point\n"
+            f"ledger = open_ledger({ledger.url!r}); ledger.settle(entry()); ended = threading.Event()\n"
+            "def write():\n"
+            "    while not ended.is_set(): ledger.append([entry(user='thread')])\n"
+            "thread = threading.Thread(target=write); thread.start()\n"
+            "for _ in range(60):\n"
+            "    child = os.fork()\n"
+            "    if not child:\n"
+            "        signal.alarm(30)  # a child that hangs is ended, and seen by its status\n"
+            "        ledger.settle(entry(user='child')); os._exit(0)\n"
+            "    if os.waitpid(child, 0)[1]: ended.set(); sys.exit('a child hung')\n"
+            "ended.set(); thread.join(); ledger.close()"
+        )
+        assert run(script) == ""
+        found = {each.key[0]: each.calls for each in ledger.summarize(Query(by=("user",)))}
+        assert found["child"] == 60
+
     def test_a_process_that_ends_without_closing_leaves_one_whole_file(self, fresh_db: Path) -> None:
         """Pitfall 27: the maintenance thread keeps no process alive, and the end of it takes nothing along."""
         script = (
@@ -862,6 +886,7 @@ class TestMaintenance:
         copied.close()
 
     def test_a_wal_that_never_pauses_is_begun_anew(self, ledger: SqliteLedger, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(ledger, "_maintenance", None)  # its thread would do the same at the same time
         ledger.append(entry() for _ in range(500))
         keeper = maintenance.Maintenance(ledger._place)
         assert keeper._size() > 100_000
@@ -895,6 +920,7 @@ class TestNames:
         monkeypatch.setattr("meter.ledger.names.KEPT", 10)
         for number in range(25):
             ledger.settle(entry(user=f"user-{number}", session="s" * 600))
+            assert f"user-{number}" in ledger._names.known["user"]
             assert len(ledger._names.known["user"]) <= 10
         assert not ledger._names.known["session"]
         assert len(ledger.summarize(Query(by=("user", "session")))) == 25

@@ -227,6 +227,37 @@ class TestTakeIn:
         assert (spill.count(ledger.url), spill.take_in(ledger)) == (0, 0)
         assert spill.count(other) == 1
 
+    def test_a_line_put_just_as_the_file_is_taken_in_waits_for_the_next_time(
+        self, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Between opening a file and locking it the file may have been taken in, and be gone."""
+        spill.put(ledger.url, entry())
+        lock = spill._lock
+
+        def taken_in_first(file: int, **how: bool) -> None:
+            monkeypatch.setattr(spill, "_lock", lock)
+            spill.take_in(ledger)
+            lock(file, **how)
+
+        monkeypatch.setattr(spill, "_lock", taken_in_first)
+        spill.put(ledger.url, entry())
+        assert (len(ids(ledger)), spill.count(ledger.url)) == (1, 1)
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="the system has no locks of this kind")
+    def test_a_line_that_is_being_written_is_waited_for(self, ledger: Ledger) -> None:
+        import fcntl
+
+        file = os.open(spill.spill_file(ledger.url), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        fcntl.flock(file, fcntl.LOCK_EX)
+        thread = threading.Thread(target=spill.take_in, args=(ledger,))
+        thread.start()
+        while spill.spill_file(ledger.url).exists():
+            os.sched_yield()  # until it has been renamed, which is before it is read
+        os.write(file, spill.to_line(entry()).encode())
+        os.close(file)
+        thread.join()
+        assert len(ids(ledger)) == 1
+
     def test_lines_put_while_others_are_taken_in_are_never_lost(self, ledger: Ledger) -> None:
         """Pitfall 28: two processes put while a third takes in again and again; every entry arrives once."""
         script = (

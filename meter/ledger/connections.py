@@ -267,6 +267,7 @@ def _at_exit() -> None:
         connections.close()
 
 
+_forking = threading.Lock()
 _stopped: list[Handle] = []
 
 
@@ -275,6 +276,7 @@ def _before_fork() -> None:
 
     A thread that hands rows to `append` for long is not waited for.
     """
+    _forking.acquire()
     _stopped.extend(handle for handle in list(_handles) if handle.lock.acquire(timeout=FORK_WAIT_S))
     _gate.acquire()
 
@@ -283,6 +285,7 @@ def _after_fork() -> None:
     _gate.release()
     while _stopped:
         _stopped.pop().lock.release()
+    _forking.release()
 
 
 atexit.register(_at_exit)
