@@ -1,36 +1,31 @@
-"""The text of an answer, for counting only: it is never kept."""
+"""The text of an answer of litellm's, for counting only: it is never kept."""
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
+from meter.usage.holder import collect, each, get, holder_of, text_of
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
 
-_LAST_EVENTS = ("response.completed", "response.failed", "response.incomplete")
-_TEXTS = ("content", "reasoning_content", "refusal")
+    from meter.usage.table import Answer, Node
 
 
-def answer_texts(answer: object) -> Iterator[str]:
-    """Yield every piece of text in an answer, one chunk or one event of it: content, reasoning, tool calls."""
-    yield from _response_texts(answer)
-    choices = _get(answer, "choices")
-    for choice in choices if isinstance(choices, list | tuple) else ():
-        for part in (_get(choice, "delta"), _get(choice, "message")):
-            if part is not None:
-                yield from _message_texts(part)
-        yield from _strings(_get(choice, "text"))
+def answer_texts(answer: object) -> Iterable[str]:
+    """Return every piece of text in an answer, one chunk or one event of it: content, reasoning, tool calls."""
+    found: list[str] = []
+    root = holder_of(answer)
+    if root is not None:
+        collect(root, _litellms_texts(), found)
+    return found
 
 
 def finished_choices(chunk: object) -> int:
     """Return how many choices end with this chunk; the last event of a response ends its only one."""
-    kind = _get(chunk, "type")
-    if kind is not None and getattr(kind, "value", kind) in _LAST_EVENTS:
-        return 1
-    choices = _get(chunk, "choices")
-    if not isinstance(choices, list | tuple):
-        return 0
-    return sum(_get(choice, "finish_reason") is not None for choice in choices)
+    root = holder_of(chunk)
+    return 0 if root is None else sum(ends(root, answer) for answer in _litellms())
 
 
 def has_content(chunk: object) -> bool:
@@ -38,33 +33,27 @@ def has_content(chunk: object) -> bool:
     return finished_choices(chunk) > 0 or any(answer_texts(chunk))
 
 
-def _message_texts(message: object) -> Iterator[str]:
-    for name in _TEXTS:
-        yield from _strings(_get(message, name))
-    calls = _get(message, "tool_calls")
-    for call in calls if isinstance(calls, list | tuple) else ():
-        function = _get(call, "function")
-        yield from _strings(_get(function, "name"))
-        yield from _strings(_get(function, "arguments"))
+def ends(root: Any, answer: Answer) -> int:
+    """Return how many choices end with an event of an API."""
+    count = 0
+    for path, values in answer.end_steps:
+        head = path[0] if isinstance(path[0], str) else path[0][0]
+        if get(root, head) is None:
+            continue
+        found = each(root, path)
+        count += sum(bool(value) if not values else text_of(value) in values for value in found)
+        if count:
+            break
+    return count
 
 
-def _response_texts(answer: object) -> Iterator[str]:
-    """Yield the texts of a response of OpenAI's Responses API, or of one event of its stream."""
-    yield from _strings(_get(answer, "delta"))
-    output = _get(answer, "output")
-    for item in output if isinstance(output, list | tuple) else ():
-        yield from _strings(_get(item, "arguments"))
-        content = _get(item, "content")
-        for part in content if isinstance(content, list | tuple) else ():
-            yield from _strings(_get(part, "text"))
+@functools.cache
+def _litellms() -> tuple[Answer, ...]:
+    from meter.usage import openai
+
+    return openai.CHAT.answer, openai.RESPONSES.answer
 
 
-def _strings(value: object) -> Iterator[str]:
-    if isinstance(value, str) and value:
-        yield value
-
-
-def _get(holder: object, name: str) -> Any:
-    if isinstance(holder, dict):
-        return holder.get(name)
-    return getattr(holder, name, None)
+@functools.cache
+def _litellms_texts() -> tuple[Node, ...]:
+    return tuple(node for answer in _litellms() for node in answer.text_tree)

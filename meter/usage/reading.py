@@ -7,47 +7,49 @@ list where names belong. None is what a library writes for "not said", so it is 
 
 from __future__ import annotations
 
-import functools
-import math
-from collections.abc import Mapping
-from decimal import Context, Decimal, InvalidOperation
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from meter.usage import openai
+from meter.usage.holder import down, each, get, has_any, holder_of, text_of
+from meter.usage.number import LIMIT, dollars, quantity, whole_number
 from meter.usage.table import ANY_CACHE_WRITE, TOTAL
+from meter.usage.tables import fitting
 from meter.usage.value import PARTS_OF, TOKEN_FIELDS, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Set
 
-    from meter.usage.table import Plan, StatedCost, Step, Steps, Table
+    from meter.usage.table import Answer, Step, Table
 
-LIMIT = 10**15
-"""The largest count that is believed; sums of it stay far inside a ledger's 64 bits."""
-
-TABLES: tuple[Table, ...] = (*openai.TABLES,)
-"""Every table, in the order they are tried."""
+    Said = dict[str, int | None]
 
 _TOKENS = frozenset(TOKEN_FIELDS)
-_NO_HOLDER = (str, bytes, bytearray, int, float, complex, Decimal, list, tuple, set, frozenset)
-_LONGEST_NUMBER = 32
 _LONGEST_TIER = 64
-_COST_DIGITS = range(-18, 10)
-"""Powers of ten of the first digit of a cost that is believed."""
-_EXACT = Context(prec=60)
+_COMMON_TIERS = frozenset({"default", "standard"})
+"""Tiers that are not worth a word beside a special one."""
+_NO_TIER = "auto"
+"""What was asked for while nobody knows what will be served."""
 
 
 def usage_of(payload: object, provider: str | None = None) -> Usage | None:
-    """Return what a response, a chunk of a stream or a bare usage says was consumed; None where it says nothing.
+    """Return what a response, a stream or a bare usage says was consumed; None where it says nothing.
 
-    Takes objects of any library and dicts. A usage of nothing but zeros says nothing: that is how a stream
+    Takes objects of any library and dicts, one event of a stream, a list of all its events, and a body as it came:
+    JSON, server-sent events, a line of JSON per event. A usage of nothing but zeros says nothing: that is how a stream
     without usage is reported.
     """
     if isinstance(payload, Usage):
         return payload
-    root = _holder(payload)
-    for table in _order(provider) if root is not None else ():
-        usage = _read(root, table)
+    if isinstance(payload, list | str | bytes):
+        from meter.usage.streams import usage_of_stream
+
+        return usage_of_stream(payload, provider)
+    root = holder_of(payload)
+    if root is None:
+        return None
+    for table in fitting(root, provider):
+        found = find(root, table)
+        usage = usage_from(*found, table) if found is not None else None
         if usage is not None:
             return usage
     return None
@@ -55,76 +57,156 @@ def usage_of(payload: object, provider: str | None = None) -> Usage | None:
 
 def read(payload: object, table: Table) -> Usage | None:
     """Return what a payload says in the shape of one table; None where it is not of this shape or says nothing."""
-    root = _holder(payload)
-    return None if root is None else _read(root, table)
+    found = find(holder_of(payload), table)
+    return found and usage_from(found[0], found[1], table)
 
 
-def _order(provider: str | None) -> Iterable[Table]:
-    if provider is None:
-        return TABLES
-    return sorted(TABLES, key=lambda table: provider not in table.providers)
-
-
-def _read(root: Any, table: Table) -> Usage | None:
-    for to_response, to_usage in table.places:
-        response = _down(root, to_response)
-        usage = _down(response, to_usage)
-        if usage is not None and _has_any(usage, table.marks):
-            return None if _has_any(usage, table.strangers) else _read_usage(response, usage, table)
+def find(root: Any, table: Table) -> tuple[Any, Any] | None:
+    """Return the response and the usage that stand in a payload of a table's shape; None where it is of another."""
+    if root is None or (table.signed and not bears(root, table.answer)):
+        return None
+    for to_response, places in table.places:
+        response = down(root, to_response) if to_response else root
+        for to_usage in places if response is not None else ():
+            usage = down(response, to_usage) if to_usage else response
+            if usage is not None and has_any(usage, table.marks):
+                return None if has_any(usage, table.strangers) else (response, usage)
     return None
 
 
-def _read_usage(response: Any, usage: Any, table: Table) -> Usage | None:
-    said, counts, broken = _figures(usage, table.plan)
-    total = said.pop(TOTAL, None) or 0
+def bears(root: Any, answer: Answer) -> bool:
+    """Tell whether a payload has one of the signs of an API."""
+    for name, beginning in answer.sign_steps:
+        value = get(root, name)
+        if value is not None and (not beginning or (text_of(value) or "").startswith(beginning)):
+            return True
+    return False
+
+
+def usage_from(
+    response: Any, usage: Any, table: Table, seen: Mapping[str, Set[str]] | None = None, model: object = None
+) -> Usage | None:
+    """Return the Usage of a usage that stands in a response; `seen` are the texts that a stream had to be counted."""
+    said, counts, broken = _figures(response, usage, table)
+    if table.distinct:
+        _count_distinct(counts, table, texts_seen(response, table) if seen is None else seen, response, model)
+    for part, payers in table.unbilled_with.items():
+        if any(counts.get(payer) for payer in payers):
+            said.pop(part, None)
     shrunk = _split_cache_writes(said)
-    values = {name: value or 0 for name, value in said.items()}
-    values["input_tokens"], values["output_tokens"] = _wholes(
-        said.get("input_tokens"), said.get("output_tokens"), total
-    )
-    _add_what_stands_beside(values, total, table)
-    tokens = {name: value for name, value in values.items() if name in _TOKENS}
+    tokens = _whole_tokens(said, table)
     shrunk = _fit(tokens) or shrunk
-    if not tokens["input_tokens"] and not tokens["output_tokens"]:
+    named = tuple((name, count) for name, count in counts.items() if count) if counts else ()
+    if not tokens and not named:
         return None
     return Usage(
-        **tokens,  # type: ignore[arg-type]  # the names of the dict are those of tokens
-        counts=tuple((name, Decimal(count)) for name, count in counts.items() if count),
-        service_tier=_tier((response, usage), table.tiers),
-        stated_cost=_stated_cost(usage, table.costs),
+        **tokens,
+        counts=named,
+        service_tier=tier_of((response, usage) if usage is not response else (usage,), table),
+        stated_cost=_stated_cost(usage, table),
         clamped=shrunk or broken,
     )
 
 
-def _figures(usage: Any, plan: Plan) -> tuple[dict[str, int | None], dict[str, int | None], bool]:
+def texts_seen(response: Any, table: Table) -> dict[str, set[str]]:
+    """Return the different texts of a response that are counted, by the name they are counted under."""
+    seen: dict[str, set[str]] = {}
+    for name, distinct in table.distinct.items():
+        found = {text for path in distinct.steps for text in each(response, path) if isinstance(text, str) and text}
+        if found and not any(each(response, path) for path in distinct.unless_steps):
+            seen[name] = found
+    return seen
+
+
+def _count_distinct(
+    counts: dict[str, Decimal], table: Table, seen: Mapping[str, Set[str]], response: Any, model: object
+) -> None:
+    for name, found in seen.items():
+        if not counts.get(name):
+            limit = table.distinct[name].limit(model or _first_text(response, table.answer.model))
+            counts[name] = Decimal(len(found) if limit is None else min(limit, len(found)))
+
+
+def _first_text(root: Any, names: Iterable[str]) -> str | None:
+    return next((text for name in names if (text := get(root, name)) and isinstance(text, str)), None)
+
+
+def _figures(response: Any, usage: Any, table: Table) -> tuple[Said, dict[str, Decimal], bool]:
     """Return the fields and the counts that a usage has, and whether anything in it was broken."""
-    holders, broken = [usage], False
-    for above, step in plan.holders:
-        found = None if holders[above] is None else _get(holders[above], step)
-        holders.append(_holder(found))
-        broken = broken or (found is not None and holders[-1] is None)
-    figures: tuple[dict[str, int | None], dict[str, int | None]] = ({}, {})
-    for read_into, reads in zip(figures, plan.reads, strict=True):
-        for name, paths in reads:
-            said, exact = None, True
-            for number, step in paths:
-                holder = holders[number]
-                if holder is None:
-                    continue
-                value = holder.get(step) if type(holder) is dict and type(step) is str else _get(holder, step)
-                if value is None:
-                    continue
-                # the first figure above 0 counts, else 0 where there is one
-                said, exact = _whole_number(value)
-                broken = broken or not exact
-                if said:
-                    break
-            if said is not None:
-                read_into[name] = said
-    return *figures, broken
+    said, counts, broken = _read_plan(usage, table)
+    for path in table.further_steps if table.further else ():
+        for more in each(usage, path):
+            added, _, also_broken = _read_plan(holder_of(more), table)
+            broken = broken or also_broken
+            for name, value in added.items():
+                said[name] = (said.get(name) or 0) + (value or 0)
+    if table.counts_in_response:
+        holders, broken = _holders(response, table.response_plan.holders, broken)
+        broken = _quantities(holders, table.response_plan.reads[0], counts) or broken
+    return said, counts, broken
 
 
-def _split_cache_writes(said: dict[str, int | None]) -> bool:
+def _read_plan(usage: Any, table: Table) -> tuple[Said, dict[str, Decimal], bool]:
+    holders, broken = _holders(usage, table.plan.holders, False)
+    fields, counted = table.plan.reads
+    said: Said = {}
+    for name, paths in fields:
+        for number, step in paths:
+            holder = holders[number]
+            if holder is None:
+                continue
+            value = holder.get(step) if type(holder) is dict else get(holder, step)
+            if value is None:
+                continue
+            if type(value) is int and 0 <= value <= LIMIT:
+                said[name] = value
+            else:
+                count, exact = whole_number(value, lenient=table.lenient)
+                said[name], broken = count, broken or not exact
+            if said[name]:
+                break
+    counts: dict[str, Decimal] = {}
+    return said, counts, _quantities(holders, counted, counts) or broken
+
+
+def _holders(root: Any, wanted: Iterable[tuple[int, Step]], broken: bool) -> tuple[list[Any], bool]:
+    """Return the holders of a plan, the root first, and whether something stood where one belongs."""
+    holders = [root]
+    for above, step in wanted:
+        parent = holders[above]
+        if parent is None:
+            found = None
+        elif isinstance(step, str):
+            found = parent.get(step) if type(parent) is dict else get(parent, step)
+        else:
+            found = down(parent, (step,))
+        if found is not None:
+            found = holder_of(found)
+            broken = broken or found is None
+        holders.append(found)
+    return holders, broken
+
+
+def _quantities(holders: list[Any], reads: Iterable[tuple[str, Any]], counts: dict[str, Decimal]) -> bool:
+    """Add the quantities of a plan to the counts; tell whether one of them was none."""
+    broken = False
+    for name, paths in reads:
+        for number, step in paths:
+            holder = holders[number]
+            if holder is None:
+                continue
+            value = holder.get(step) if type(holder) is dict else get(holder, step)
+            if value is None:
+                continue
+            count, exact = quantity(value)
+            broken = broken or not exact
+            if count:
+                counts[name] = count
+                break
+    return broken
+
+
+def _split_cache_writes(said: Said) -> bool:
     """Turn the sum of cache writes into those for 5 minutes; tell whether the hour's had to shrink to fit the sum."""
     together = said.pop(ANY_CACHE_WRITE, None)
     if not together:
@@ -135,8 +217,31 @@ def _split_cache_writes(said: dict[str, int | None]) -> bool:
     return hour > together
 
 
-def _wholes(whole_input: int | None, whole_output: int | None, total: int) -> tuple[int, int]:
-    """Return input and output; one that is not said is what the total leaves, all of it input where neither is."""
+def _whole_tokens(said: Said, table: Table) -> dict[str, Any]:
+    """Return every token field; wholes contain what their API states beside them."""
+    total = said.pop(TOTAL, None) or 0
+    values: dict[str, int] = {name: value for name, value in said.items() if value}
+    values["input_tokens"], values["output_tokens"] = _wholes(said, total, table)
+    plain = values["input_tokens"] + values["output_tokens"]
+    for whole, part in table.beside_where_total_says.items():
+        if total and total == plain + values.get(part, 0):
+            values[whole] += values.get(part, 0)
+    for whole, parts in table.beside.items():
+        values[whole] = values.get(whole, 0) + sum(values.get(part, 0) for part in parts)
+    for whole, part in table.within_where_total_says.items():
+        if values.get(part) and total == values["input_tokens"] + values["output_tokens"] - values[part]:
+            values[whole] -= values[part]
+    return {name: value for name, value in values.items() if value and name in _TOKENS}
+
+
+def _wholes(said: Said, total: int, table: Table) -> tuple[int, int]:
+    """Return input and output; one that is not said is what the total leaves, all of it input where neither is.
+
+    Where a part that stands beside its whole is said, the whole is not missing but 0.
+    """
+    whole_input, whole_output = said.get("input_tokens"), said.get("output_tokens")
+    if table.beside and any(said.get(part) for parts in table.beside.values() for part in parts):
+        return whole_input or 0, whole_output or 0
     if not whole_input and not whole_output:
         return total, 0
     if whole_input is None:
@@ -146,21 +251,13 @@ def _wholes(whole_input: int | None, whole_output: int | None, total: int) -> tu
     return whole_input, whole_output
 
 
-def _add_what_stands_beside(values: dict[str, int], total: int, table: Table) -> None:
-    for whole, part in table.beside_where_total_says.items():
-        if total and total == values["input_tokens"] + values["output_tokens"] + values.get(part, 0):
-            values[whole] += values.get(part, 0)
-    for whole, parts in table.beside.items():
-        values[whole] += sum(values.get(part, 0) for part in parts)
-
-
 def _fit(values: dict[str, int]) -> bool:
     """Shrink wholes to LIMIT and parts to what their whole still holds, the first part first; tell whether any was."""
     shrunk = False
     for whole, parts in PARTS_OF:
-        if values[whole] > LIMIT:
-            values[whole], shrunk = LIMIT, True
-        left = values[whole]
+        left = values.get(whole, 0)
+        if left > LIMIT:
+            values[whole], left, shrunk = LIMIT, LIMIT, True
         for part in parts:
             if part in values:
                 if values[part] > left:
@@ -169,120 +266,37 @@ def _fit(values: dict[str, int]) -> bool:
     return shrunk
 
 
-def _tier(holders: Iterable[Any], names: Iterable[str]) -> str | None:
+def tier_of(holders: Iterable[Any], table: Table) -> str | None:
+    """Return the tier that served, as prices call it: every special one, in words, before a common one."""
+    common, special = None, None
     for holder in holders:
-        for name in names:
-            tier = _get(holder, name)
-            if isinstance(tier, str) and 0 < len(tier) <= _LONGEST_TIER:
-                return str(tier)
-    return None
+        for above, name in table.tier_steps:
+            where = down(holder, above) if above else holder
+            tier = None if where is None else get(where, name)
+            if tier is None:
+                continue
+            tier = text_of(tier)
+            tier = table.tier_names.get(tier, tier) if tier else None
+            if not tier or tier == _NO_TIER or len(tier) > _LONGEST_TIER:
+                continue
+            if tier in _COMMON_TIERS:
+                common = common or tier
+            elif special is None:
+                special = tier
+            elif tier not in special.split():
+                special = f"{special} {tier}"
+    return special or common
 
 
-def _stated_cost(usage: Any, costs: Iterable[StatedCost]) -> Decimal | None:
-    for cost in costs:
-        above, name = _parted(cost.path)
-        holder = _down(usage, above)
-        value = None if holder is None else _get(holder, name)
-        if value is None or (cost.beside and not _has_any(usage, cost.beside)):
+def _stated_cost(usage: Any, table: Table) -> Decimal | None:
+    for above, name, cost in table.cost_steps:
+        holder = down(usage, above) if above else usage
+        value = None if holder is None else get(holder, name)
+        if value is None or (cost.beside and not has_any(usage, cost.beside)):
             continue
-        if any(_get(usage, name) is True for name in cost.unless):
+        if any(get(usage, name) is True for name in cost.unless):
             continue
-        dollars = _dollars(value, cost.exponent)
-        if dollars is not None:
-            return dollars
+        amount = dollars(value, cost.exponent)
+        if amount is not None:
+            return amount
     return None
-
-
-@functools.cache
-def _parted(path: str) -> tuple[Steps, str]:
-    *above, name = path.split(".")
-    return tuple(above), name
-
-
-def _dollars(value: object, exponent: int) -> Decimal | None:
-    """Return an exact amount; None for what cannot be the cost of a call."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
-        return None
-    if isinstance(value, int) and abs(value) > LIMIT:
-        return None
-    text = str(value)
-    try:
-        amount = Decimal(text) if len(text) <= _LONGEST_NUMBER else None
-    except InvalidOperation:
-        return None
-    if amount is None or not amount.is_finite() or amount < 0:
-        return None
-    if amount and amount.adjusted() + exponent not in _COST_DIGITS:
-        return None
-    return amount.scaleb(exponent, _EXACT)
-
-
-def _holder(value: Any) -> Any:
-    """Return what names can be looked up in: a mapping, an object, or None."""
-    if type(value) is dict:
-        return value
-    if value is None or isinstance(value, _NO_HOLDER):
-        return None
-    try:
-        # a dict answers several times faster than a pydantic model that is asked for what it does not have
-        extra = getattr(value, "__pydantic_extra__", None)
-        return {**extra, **vars(value)} if isinstance(extra, dict) else value
-    except Exception:  # noqa: BLE001  whatever a foreign object does when it is asked, it says nothing
-        return None
-
-
-def _down(holder: Any, path: Steps) -> Any:
-    for step in path:
-        if holder is None:
-            return None
-        holder = _holder(_get(holder, step))
-    return holder
-
-
-def _has_any(holder: Any, names: Iterable[str]) -> bool:
-    for name in names:  # noqa: SIM110  a generator costs every chunk without usage a microsecond
-        if _get(holder, name) is not None:
-            return True
-    return False
-
-
-def _get(holder: Any, step: Step) -> Any:
-    if type(holder) is dict and type(step) is str:
-        return holder.get(step)
-    try:
-        if isinstance(step, tuple):
-            return _pick(_get(holder, step[0]), step[1], step[2])
-        return holder.get(step) if isinstance(holder, Mapping) else getattr(holder, step, None)
-    except Exception:  # noqa: BLE001  as above
-        return None
-
-
-def _pick(items: Any, key: str, value: str) -> Any:
-    """Return the item of a list whose key has a value."""
-    for item in items if isinstance(items, list | tuple) else ():
-        holder = _holder(item)
-        if holder is not None and _get(holder, key) == value:
-            return item
-    return None
-
-
-def _whole_number(value: object) -> tuple[int, bool]:
-    """Return a count from 0 to LIMIT, and whether the value was one; a fraction is rounded, what is no number is 0."""
-    if type(value) is int and 0 <= value <= LIMIT:
-        return value, True
-    number = _number(value)
-    return (LIMIT if number > LIMIT else max(round(number), 0)), False
-
-
-def _number(value: object) -> int | float | Decimal:
-    """Return the number that a value is, or that a text is if it is a whole one; else 0."""
-    if isinstance(value, str):
-        try:
-            number = float(value) if len(value) <= _LONGEST_NUMBER else 0.0
-        except ValueError:
-            return 0
-        return number if number.is_integer() else 0
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        return 0
-    finite = math.isfinite(value) if isinstance(value, float) else isinstance(value, int) or value.is_finite()
-    return value if finite else 0
