@@ -111,14 +111,17 @@ def is_understood(key: str) -> bool:
     return key in TABLES or any(pattern.fullmatch(key) for pattern in (KEY, SIZED, LEFT_OUT))
 
 
-def read(data: Mapping[str, Any], *, starts_at: int = 0) -> Reading:
-    """Return what a row says; a long-context rate holds from `starts_at` tokens after its threshold, 0 is above it."""
+def read(data: Mapping[str, Any], *, starts_at: int = 0, search: str = "web_search") -> Reading:
+    """Return what a row says.
+
+    A long-context rate holds from `starts_at` tokens after its threshold, 0 is above it; `search` is the item that the
+    fee of a search is for.
+    """
     found = Reading()
-    mode = data.get("mode") or "chat"
     # in this order cache_read_input_token_cost comes after the older key for the same
     for key, value in sorted(data.items(), reverse=True):
         parsed = parse(key)
-        item = parsed and _item(parsed, mode)
+        item = parsed and _item(parsed, data)
         if not parsed or not item or value is None:
             continue
         try:
@@ -130,7 +133,7 @@ def read(data: Mapping[str, Any], *, starts_at: int = 0) -> Reading:
         table = (TIERS.get(parsed["tier"], parsed["tier"]), threshold and threshold + starts_at)
         found.tables.setdefault(table, {})[item] = rate
     _read_ranges(data, found)
-    _read_searches(data, found)
+    _read_searches(data, found, search)
     _read_sizes(data, found)
     _read_uplift(data, found)
     return found
@@ -142,10 +145,12 @@ def parse(key: str) -> re.Match[str] | None:
     return KEY.fullmatch(key)
 
 
-def _item(parsed: re.Match[str], mode: str) -> str | None:
+def _item(parsed: re.Match[str], data: Mapping[str, Any]) -> str | None:
     base = parsed["base"]
     if base in BY_MODE:
-        return BY_MODE[base].get(mode)
+        item = BY_MODE[base].get(data.get("mode") or "chat")
+        # where both are named, one is for the image that is sent
+        return "given_image" if base == "input_cost_per_image" and "output_cost_per_image" in data else item
     if parsed["hour"]:
         return "cache_write_1h" if base == "cache_creation_input_token_cost" else None
     return BASES[base]
@@ -164,18 +169,19 @@ def _read_ranges(data: Mapping[str, Any], found: Reading) -> None:
         # input or output, not at the rate of a lower range
         rates = {item: flat[item] for item in ("output", "reasoning") if item in flat and "output" not in named} | named
         lowest = lowest or rates
-        rates |= {item: rates[FALLBACK[item]] for item in lowest.keys() - rates.keys() if FALLBACK.get(item) in rates}
+        for item in lowest.keys() - rates.keys():
+            instead = [rates[each] for each in FALLBACK.get(item, ()) if each in rates]
+            if instead:
+                rates[item] = instead[0]
         found.tables[None, int(float(row["range"][0]))] = rates
     found.tables[None, 0] = {item: rate for item, rate in flat.items() if item not in FALLBACK} | found.rates or lowest
 
 
-def _read_searches(data: Mapping[str, Any], found: Reading) -> None:
+def _read_searches(data: Mapping[str, Any], found: Reading, item: str) -> None:
     """Take in what a web search costs, and that some are free."""
     sizes = data.get("search_context_cost_per_query")
     if not isinstance(sizes, dict):
         return
-    by_prompt = "search_free_requests" in data and data.get("web_search_billing_unit") != "per_query"
-    item = "search_prompt" if by_prompt else "web_search"
     rates = {size.removeprefix("search_context_size_"): rate for size, rate in sizes.items()}
     found.rates[item] = rate_of(rates.get("medium", next(iter(rates.values()))), "search_context_cost_per_query")
     if len(set(rates.values())) > 1:

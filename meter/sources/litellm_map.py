@@ -85,7 +85,7 @@ def _map() -> _Map:
         row = _row(key, data)
         if row:
             named = resolve(key, provider=row.provider)
-            # some models stand there twice, once without the prefix; the fuller row is the better kept one
+            # some models stand there twice, once without the prefix; the row that names more is the better kept one
             other = rows.get((named.name, named.provider))
             rows[named.name, named.provider] = max(other, row, key=_fullness) if other else row
             bare[key.lower()] = row
@@ -108,8 +108,9 @@ def _row(key: str, data: Mapping[str, Any]) -> _Row | None:
 _is_kept = functools.cache(is_kept)
 
 
-def _fullness(row: _Row) -> int:
-    return sum(parse(key) is not None for key in row.data)
+def _fullness(row: _Row) -> tuple[int, bool]:
+    told = sum("search" in key or ("token" in key and parse(key) is not None) for key in row.data)
+    return told, "/" in row.key
 
 
 def _warn_of_unknown(keys: Iterable[str]) -> None:
@@ -125,7 +126,7 @@ def _warn(what: str, names: Iterable[str]) -> None:
 
 
 def _price(row: _Row, name: str, source: str, at: datetime) -> Price | None:
-    found = read(row.data, starts_at=STARTS_AT.get(row.provider, 0))
+    found = read(row.data, starts_at=STARTS_AT.get(row.provider, 0), search=_search(row, name))
     if found.bad:
         _warn(f"has what is no rate for {row.key}, which is left out", found.bad)
     hours, off_peak = _in_hours(row, at)
@@ -146,6 +147,12 @@ def _price(row: _Row, name: str, source: str, at: datetime) -> Price | None:
         least=LEAST.get((row.provider, name), {}),
         unknown=unknown | found.unknown,
     )
+
+
+def _search(row: _Row, name: str) -> str:
+    """Return what the fee of a search is for: Google bills a prompt with searches once, unless the map says a query."""
+    by_prompt = row.provider == "google" or (row.provider == "vertex" and name.startswith("gemini-"))
+    return "search_prompt" if by_prompt and row.data.get("web_search_billing_unit") != "per_query" else "web_search"
 
 
 def _in_hours(row: _Row, at: datetime) -> tuple[tuple[Hours, ...], dict[str, Decimal]]:
