@@ -50,24 +50,27 @@ of each `web_search`. A `search_unit` is what a reranker is paid by.
 ITEMS = (*TOKEN_ITEMS, *OTHER_ITEMS)
 
 FALLBACK = {
-    "cache_read": "input",
-    "cache_read_audio": "cache_read",
-    "cache_read_image": "cache_read",
-    "cache_write": "input",
-    "cache_write_audio": "cache_write",
-    "input_image": "input",
-    "input_video": "input",
-    "reasoning": "output",
+    "cache_read": ("input",),
+    "cache_read_audio": ("cache_read", "input_audio"),
+    "cache_read_image": ("cache_read", "input_image", "input"),
+    "cache_write": ("input",),
+    "cache_write_audio": ("cache_write", "input_audio"),
+    "input_image": ("input",),
+    "input_video": ("input",),
+    "reasoning": ("output",),
+    "annotated_page": ("page",),
 }
-"""Where a price names no rate of its own for an item, the item is billed as this one.
+"""Where a price names no rate of its own for an item, the item is billed as the first of these that has one.
 
 A one-hour cache write and audio have no entry: vendors bill them apart, so without a rate their cost is unknown.
 """
 LISTED_FALLBACK = FALLBACK | {
-    "input_audio": "input",
-    "output_audio": "output",
-    "output_image": "output",
-    "output_video": "output",
+    "cache_read_audio": ("cache_read", "input_audio", "input"),
+    "cache_write_audio": ("cache_write", "input_audio", "input"),
+    "input_audio": ("input",),
+    "output_audio": ("output",),
+    "output_image": ("output",),
+    "output_video": ("output",),
 }
 """The same for a price whose source names every kind of token that costs something else (Price.names_kinds)."""
 

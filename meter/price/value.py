@@ -205,10 +205,8 @@ def _edge(tier: Tier) -> int:
     return -1 if tier.above_input_tokens is None else tier.above_input_tokens
 
 
-def _rate(named: Mapping[str, Decimal], item: str, fallback: Mapping[str, str]) -> Decimal | None:
-    while item not in named and item in fallback:
-        item = fallback[item]
-    return named.get(item)
+def _rate(named: Mapping[str, Decimal], item: str, fallback: Mapping[str, tuple[str, ...]]) -> Decimal | None:
+    return next((named[each] for each in (item, *fallback.get(item, ())) if each in named), None)
 
 
 def tier_words(service_tier: str | None) -> frozenset[str]:
