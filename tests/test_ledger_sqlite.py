@@ -545,6 +545,7 @@ class TestFiles:
         assert raw.execute("PRAGMA synchronous").fetchone() == (level,)
         assert raw.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         assert raw.execute("PRAGMA wal_autocheckpoint").fetchone() == (0,)
+        assert raw.execute("PRAGMA page_size").fetchone() == (connections.PAGE_BYTES,)
         ledger.close()
 
     def test_a_zone_nobody_knows_makes_no_ledger(self, fresh_db: Path) -> None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from meter.ledger.place import Place
 
+PAGE_BYTES = 2048
+"""A call changes a dozen pages, and each goes to the WAL whole: with half of SQLite's own size half is written."""
 WAIT_S = 5.0
 """How long a statement waits for a lock that another process holds."""
 FORK_WAIT_S = 1.0
@@ -174,6 +176,7 @@ def borrowed(place: Place, mode: str, wait_s: float) -> Iterator[sqlite3.Connect
 
 def prepare(raw: sqlite3.Connection, place: Place, durability: str) -> None:
     """Make a connection fit for writing; raise LedgerUnavailable where the file system does not do WAL."""
+    raw.execute(f"PRAGMA page_size = {PAGE_BYTES}")  # a file that is made already keeps its own
     # what it answers counts: a file system without shared memory keeps another mode, and says so only here
     mode = _journal_mode(raw)
     if mode != "wal":

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from meter.ledger.place import Place
 
-EVERY = 256
+EVERY = 1_000
 """Rows after which the thread looks at the size of the WAL."""
 LARGE = 4 << 20
 """Bytes of WAL from which it is copied into the file, beside the writers."""
