@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from meter.errors import InvalidTime
+from meter.errors import InvalidTime, suggest
 from meter.model import canonical_provider, is_vendor, resolve
+from meter.price.terms import discounted
 from meter.sources import ALWAYS
-from meter.sources.user import UserRates
+from meter.sources.user import EVERYBODY, UserRates
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from meter.model import Model
     from meter.price import Price
     from meter.sources import Source
+    from meter.sources.user import Who
 
+    Kept = tuple[datetime, datetime, Price | None]
+    """An answer, and the time, from and to, in which it is the right one."""
+
+Found = TypeVar("Found")
 KEPT = 4_096
 """Answers kept at a time; names come from outside, so there is no end of them."""
 
@@ -43,71 +51,127 @@ class PriceBook:
 
     def __init__(self, user_prices: Sequence[Price] = (), *, sources: Sequence[Source] | None = None) -> None:
         self._user = UserRates(user_prices)
+        self._people = self._user.people
         self._sources = sources
         self._lock = threading.Lock()
-        self._kept: dict[tuple[str, str], tuple[datetime, datetime, Price | None]] = {}
+        self._kept: dict[tuple[str, str, Who], Kept] = {}
 
-    def find(self, name: str, provider: str = "", at: datetime | None = None) -> Price | None:
+    def find(
+        self,
+        name: str,
+        provider: str = "",
+        at: datetime | None = None,
+        *,
+        user: str | None = None,
+        team: str | None = None,
+    ) -> Price | None:
         """Return the rates in force at an instant (now), None where nobody knows them: that is not the same as free.
 
-        Name and provider are what `meter.model.resolve` returns. The first question about a model that neither the
-        user nor meter/rates knows loads a source, which takes some tenths of a second; then it takes a microsecond.
+        Name and provider are what `meter.model.resolve` returns; a user or a team may have terms of their own. The
+        first question about a model that neither the user nor meter/rates knows loads a source, which takes some tenths
+        of a second; then it takes a microsecond.
         """
         if at is None:
             at = datetime.now(UTC)
         elif at.tzinfo is None:
             raise InvalidTime(f"{at} has no zone; give an instant in UTC.")
-        kept = self._kept.get((name, provider))
+        who = self._who(user, team) if self._people else EVERYBODY
+        kept = self._kept.get((name, provider, who))
         if kept is not None and kept[0] <= at < kept[1]:
             return kept[2]
         with self._lock:
-            kept = self._look_up(name, provider, at)
+            kept = self._look_up(name, provider, at, who)
             if len(self._kept) >= KEPT:
                 self._kept.clear()
-            self._kept[name, provider] = kept
+            self._kept[name, provider, who] = kept
         return kept[2]
 
     def is_ready(self, name: str, provider: str = "") -> bool:
         """Tell whether the model was met before, so that `find` loads nothing."""
-        return (name, provider) in self._kept
+        return (name, provider, EVERYBODY) in self._kept or (
+            bool(self._people) and any(key[:2] == (name, provider) for key in self._kept)
+        )
 
     def candidates(self, name: str, provider: str = "", at: datetime | None = None) -> list[Price]:
-        """Return what each source that knows the model says, in the order in which they are asked."""
+        """Return what applies, then what else each source that knows the model says, in the order they are asked."""
         at = at or datetime.now(UTC)
-        prices = (
-            next((price for read in _readings(name, provider) if (price := source.find(*read, at))), None)
-            for source in self._asked(name, provider)
+        applies = self.find(name, provider, at)
+        told = [_ask(source, name, provider, at)[0] for source in self._vendors(name, provider)]
+        return [price for price in (applies, *(each for each in told if each != applies)) if price is not None]
+
+    def names(self, provider: str = "") -> list[str]:
+        """Return every model that has a rate at a provider, else anywhere; this loads every source."""
+        sources = (self._user, *self._published())
+        return sorted({name for source in sources for name in source.names(provider)})
+
+    def why_none(self, model: Model) -> str:
+        """Return what to say where a model has no price: what it may have been meant to be, and how to set one."""
+        where = f" at {model.provider}" if model.provider else ""
+        meant = suggest(model.name, self.names(model.provider)) or suggest(model.name, self.names())
+        given = f"{model.name} --provider {model.provider}" if model.provider else model.name
+        return (
+            f'No price for "{model.name}"{where}.{meant} '
+            f"Set one with `meter price set {given} --input 1.25 --output 10`."
         )
-        return [price for price in prices if price is not None]
 
-    def names(self) -> list[str]:
-        """Return every model that has a rate somewhere; this loads every source."""
-        return sorted({name for source in (self._user, *self._published()) for name in source.names()})
+    def _who(self, user: str | None, team: str | None) -> Who:
+        """Return who it is for as far as that makes a difference."""
+        return (
+            user if ("user", user) in self._people else None,
+            team if ("team", team) in self._people else None,
+        )
 
-    def _look_up(self, name: str, provider: str, at: datetime) -> tuple[datetime, datetime, Price | None]:
+    def _look_up(self, name: str, provider: str, at: datetime, who: Who) -> Kept:
         """Return the rates and the time, from and to, in which they are the answer."""
-        since, until = ALWAYS
-        for source in self._asked(name, provider):
-            for read in _readings(name, provider):
-                try:
-                    price = source.find(*read, at)
-                    begin, end = source.steady(*read, at)
-                except Exception as error:  # noqa: BLE001  a source that breaks must not break the call: the next is asked
-                    _log(source, error)
-                    continue
-                since, until = max(since, begin), min(until, end)
-                if price is not None:
-                    return since, until, price
-        return since, until, None
+        times = [self._user.steady(*read, at) for read in _readings(name, provider)]
+        alias = _first(lambda read: self._user.alias(*read, at, who), name, provider)
+        if alias is not None:
+            name, provider = alias.name, alias.provider
+            times += [self._user.steady(*read, at) for read in _readings(name, provider)]
+        own = _first(lambda read: self._user.find(*read, at, who), name, provider)
+        price = None
+        for source in self._vendors(name, provider):
+            price, time = _ask(source, name, provider, at)
+            times.append(time)
+            if price is not None:
+                break
+        if own is not None:
+            # the entry that it prices is of its user: the snapshot need not name whom it was set for
+            price = replace(own, published=price, user=None, team=None)
+        elif price is not None:
+            terms = _first(lambda read: self._user.discount(*read, at, who), name, provider)
+            if terms is not None and terms.discount is not None:
+                price = discounted(price, terms.discount)
+        return max(since for since, _ in times), min(until for _, until in times), price
 
     def _published(self) -> Iterable[Source]:
         return published() if self._sources is None else self._sources
 
-    def _asked(self, name: str, provider: str) -> Iterator[Source]:
-        yield self._user
+    def _vendors(self, name: str, provider: str) -> Iterator[Source]:
         where = resolve(name, provider=provider).provider
         if not where or is_vendor(where):
             yield from self._published()
+
+
+def _first(ask: Callable[[tuple[str, str]], Found | None], name: str, provider: str) -> Found | None:
+    """Return the first answer about a name as it is given, then as it is read."""
+    return next((found for read in _readings(name, provider) if (found := ask(read)) is not None), None)
+
+
+def _ask(source: Source, name: str, provider: str, at: datetime) -> tuple[Price | None, tuple[datetime, datetime]]:
+    """Return what a source says, and the time in which it says so; a source that breaks says nothing."""
+    since, until = ALWAYS
+    for read in _readings(name, provider):
+        try:
+            price = source.find(*read, at)
+            begin, end = source.steady(*read, at)
+        except Exception as error:  # noqa: BLE001  a source that breaks must not break the call: the next is asked
+            _log(source, error)
+            continue
+        since, until = max(since, begin), min(until, end)
+        if price is not None:
+            return price, (since, until)
+    return None, (since, until)
 
 
 def _readings(name: str, provider: str) -> list[tuple[str, str]]:

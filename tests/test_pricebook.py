@@ -138,8 +138,8 @@ class Known:
         mine = [p for p in self.prices if (p.model, p.provider) == (name, provider)]
         return around(at, (bound for p in mine for bound in (p.valid_from, p.valid_to) if bound))
 
-    def names(self) -> Iterable[str]:
-        return {p.model for p in self.prices}
+    def names(self, provider: str = "") -> Iterable[str]:
+        return {p.model for p in self.prices if provider in {"", p.provider}}
 
 
 class Broken(Known):
@@ -245,7 +245,7 @@ def test_what_is_kept_never_outlives_its_time(
             holding = [one for one in reversed(user) if one.holds_at(at)] or [
                 one for one in source.prices if one.holds_at(at)
             ]
-            assert fresh == (holding[0] if holding else None)
+            assert (fresh and fresh.rates) == (holding[0].rates if holding else None)
 
 
 def test_around_is_all_of_time_where_nothing_changes() -> None:

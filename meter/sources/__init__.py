@@ -26,8 +26,8 @@ class Source(Protocol):
     def steady(self, name: str, provider: str, at: datetime) -> tuple[datetime, datetime]:
         """Return a time around an instant, from and to, in which `find` answers the same."""
 
-    def names(self) -> Iterable[str]:
-        """Return the models it knows, for near matches."""
+    def names(self, provider: str = "") -> Iterable[str]:
+        """Return the models it knows at a provider, else all, for near matches."""
 
 
 def around(at: datetime, changes: Iterable[datetime]) -> tuple[datetime, datetime]:

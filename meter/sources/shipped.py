@@ -39,9 +39,9 @@ class ShippedRates:
         bounds = (bound for price in rows for bound in (price.valid_from, price.valid_to))
         return around(at, (bound for bound in bounds if bound is not None))
 
-    def names(self) -> Iterable[str]:
-        """Return the models with a row."""
-        return {name for name, _ in _table()}
+    def names(self, provider: str = "") -> Iterable[str]:
+        """Return the models with a row at a provider, else all."""
+        return {name for name, of in _table() if provider in {"", of}}
 
 
 @functools.cache
