@@ -75,15 +75,10 @@ class PriceBook:
             at = datetime.now(UTC)
         elif at.tzinfo is None:
             raise InvalidTime(f"{at} has no zone; give an instant in UTC.")
-        who = self._who(user, team) if self._people else EVERYBODY
-        kept = self._kept.get((name, provider, who))
-        if kept is not None and kept[0] <= at < kept[1]:
-            return kept[2]
-        with self._lock:
-            kept = self._look_up(name, provider, at, who)
-            if len(self._kept) >= KEPT:
-                self._kept.clear()
-            self._kept[name, provider, who] = kept
+        key = name, provider, self._who(user, team) if self._people else EVERYBODY
+        kept = self._kept.get(key)
+        if kept is None or not kept[0] <= at < kept[1]:
+            kept = self._keep(key, at)
         return kept[2]
 
     def is_ready(self, name: str, provider: str = "") -> bool:
@@ -120,6 +115,17 @@ class PriceBook:
             user if ("user", user) in self._people else None,
             team if ("team", team) in self._people else None,
         )
+
+    def _keep(self, key: tuple[str, str, Who], at: datetime) -> Kept:
+        """Look up what nobody looked up meanwhile, and remember it."""
+        with self._lock:
+            kept = self._kept.get(key)
+            if kept is None or not kept[0] <= at < kept[1]:
+                kept = self._look_up(*key[:2], at, key[2])
+                if len(self._kept) >= KEPT:
+                    self._kept.clear()
+                self._kept[key] = kept
+        return kept
 
     def _look_up(self, name: str, provider: str, at: datetime, who: Who) -> Kept:
         """Return the rates and the time, from and to, in which they are the answer."""
