@@ -43,7 +43,7 @@ _MESSAGE = (
 CHAT = Table(
     name="openai-chat",
     marks=("prompt_tokens", "completion_tokens"),
-    strangers=_PERPLEXITYS,
+    strangers=(*_PERPLEXITYS, "connector_tokens", "connectors"),
     # Cloudflare wraps the answer
     holders=("", "result"),
     # Groq puts a stream's usage under its own name
