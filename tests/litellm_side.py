@@ -74,8 +74,14 @@ class Row:
     def tiers(self) -> tuple[str | None, ...]:
         """The service tiers it names, those of batches apart."""
         named = {found["tier"] for key in self.data if (found := parse(key))}
-        fast = ("fast",) if "priority" in named else ()
-        return (None, *(tier for tier in SERVED if tier in named), *fast)
+        fast = ("fast",) if "priority" in named or "fast" in self.entry else ()
+        us = ("us",) if "us" in self.entry and self.route == "anthropic" else ()
+        return (None, *(tier for tier in SERVED if tier in named), *fast, *us)
+
+    @property
+    def entry(self) -> Mapping[str, Any]:
+        """What only the provider's own cost function knows of."""
+        return self.data.get("provider_specific_entry") or {}
 
     @property
     def edges(self) -> list[int]:
@@ -205,9 +211,14 @@ def cost(row: Row, point: Point) -> tuple[float, float]:
     """Return what litellm says that a call's input and output cost, in US dollars."""
     from litellm.cost_calculator import cost_per_token
 
+    usage, tier = point.theirs(), point.tier
+    if tier == "us":
+        usage.inference_geo, tier = "us", None
+    if tier == "fast" and "fast" in row.entry:
+        usage.speed, tier = "fast", None
     with billed_at(point.at):
         found: tuple[float, float] = cost_per_token(
-            model=row.key, custom_llm_provider=row.route, usage_object=point.theirs(), service_tier=point.tier
+            model=row.key, custom_llm_provider=row.route, usage_object=usage, service_tier=tier
         )
     return found
 

@@ -19,7 +19,7 @@ import pytest
 from meter.charge import Charge, price_call
 from meter.sources.genai import GenaiPrices
 from meter.sources.litellm_map import LitellmMap
-from meter.sources.rules import FEES
+from meter.sources.rules import FACTORS, FEES
 from meter.usage.value import Usage
 from tests.genai_side import Sold, sold
 from tests.litellm_pieces import pieces
@@ -182,6 +182,13 @@ def test_the_surcharge_of_regions_at_vertex_is_known_for_every_model_that_has_on
         if row.route == "vertex_ai" and row.is_sold:
             is_doubted = any(fee.item == "*" and fee.concerns(*row.named) for fee in FEES)
             assert is_doubted or "regional_endpoint_uplift_multiplier" not in row.data, row.key
+
+
+def test_the_surcharge_for_the_us_is_known_for_every_model_of_anthropic_that_has_one() -> None:
+    for row in rows():
+        if row.route == "anthropic":
+            is_dearer = any(rule.concerns(*row.named) for rule in FACTORS)
+            assert is_dearer == ("us" in row.entry), row.key
 
 
 GENAI = {

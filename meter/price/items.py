@@ -33,6 +33,7 @@ OTHER_ITEMS = (
     "annotated_page",
     "web_search",
     "search_prompt",
+    "x_search",
     "maps_search",
     "file_search",
     "code_session",

@@ -14,7 +14,7 @@ from meter.price import EXACT, Price, Tier
 from meter.price.hours import Hours, outside
 from meter.sources import ALWAYS, around
 from meter.sources.genai_names import found, vendor_of, vendors
-from meter.sources.rules import LEAST, fees_of
+from meter.sources.rules import LEAST, factors_of, fees_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -91,7 +91,7 @@ class GenaiPrices:
             provider=provider,
             currency="USD",
             rates={**basic.rates, **more},
-            tiers=tuple(tiers),
+            tiers=(*tiers, *factors_of(name, provider)),
             valid_from=since if since != ALWAYS[0] else None,
             valid_to=until if until != ALWAYS[1] else None,
             hours=_hours(model, chosen),

@@ -14,7 +14,7 @@ from meter.price import EXACT, Price, Tier
 from meter.price.hours import outside
 from meter.sources import ALWAYS, around
 from meter.sources.litellm_keys import Reading, hours_of, is_kept, is_understood, parse, read, tiers_of
-from meter.sources.rules import CACHED_SHARE, LEAST, SAME_TIER, STARTS_AT, fees_of
+from meter.sources.rules import CACHED_SHARE, LEAST, SAME_TIER, STARTS_AT, factors_of, fees_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -139,7 +139,11 @@ def _price(row: _Row, name: str, source: str, at: datetime) -> Price | None:
         provider=row.provider,
         currency="USD",
         rates=rates | more,
-        tiers=(*_without(tiers_of(found.tables, same_tier=SAME_TIER), off_peak), *_factors(row.data)),
+        tiers=(
+            *_without(tiers_of(found.tables, same_tier=SAME_TIER), off_peak),
+            *_fast(row.data),
+            *factors_of(name, row.provider),
+        ),
         hours=hours,
         source=source,
         note=str(row.data.get("source", "")),
@@ -178,13 +182,12 @@ def _without(tiers: Iterable[Tier], off_peak: Mapping[str, Decimal]) -> Iterator
             yield Tier(rates=rates, above_input_tokens=tier.above_input_tokens, service_tier=tier.service_tier)
 
 
-def _factors(data: Mapping[str, Any]) -> Iterator[Tier]:
-    """Yield what multiplies every rate where the provider says that it served from a region, or faster."""
+def _fast(data: Mapping[str, Any]) -> Iterator[Tier]:
+    """Yield what multiplies every rate where the provider says that it served faster than usual."""
     entry = data.get("provider_specific_entry")
-    for name in ("fast", "us"):
-        factor = entry.get(name) if isinstance(entry, dict) else None
-        if isinstance(factor, int | Decimal):
-            yield Tier(rates={}, service_tier=name, factor=Decimal(factor))
+    factor = entry.get("fast") if isinstance(entry, dict) else None
+    if isinstance(factor, int | Decimal):
+        yield Tier(rates={}, service_tier="fast", factor=Decimal(factor))
 
 
 def _corrected(rates: dict[str, Decimal], row: _Row) -> dict[str, Decimal]:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from meter.price import ANY
+from meter.price import ANY, Tier
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 SAME_TIER = {"fast": "priority"}
 """Served tiers that are billed as another one where they have no rates of their own.
@@ -54,6 +54,42 @@ class Fee:
         return provider in self.providers and self.models.match(name) is not None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Factor:
+    """What multiplies every rate of tokens where a response says that it was served so."""
+
+    providers: frozenset[str]
+    models: re.Pattern[str]
+    """Matched from the beginning of a name."""
+    service_tier: str
+    factor: Decimal
+    source: str
+
+    def concerns(self, name: str, provider: str) -> bool:
+        """Tell whether it is about a model."""
+        return provider in self.providers and self.models.match(name) is not None
+
+
+FACTORS = (
+    Factor(
+        providers=frozenset({"anthropic"}),
+        models=re.compile(r"claude-(?:(?:opus|sonnet)-4-[6-9]|(?:opus|sonnet|haiku)-[5-9]|fable|mythos)"),
+        service_tier="us",
+        factor=Decimal("1.1"),
+        source="https://platform.claude.com/docs/en/about-claude/pricing#data-residency-pricing",
+    ),
+)
+"""For every source."""
+
+
+def factors_of(name: str, provider: str) -> Iterator[Tier]:
+    """Yield the tiers that multiply the rates of a model."""
+    for rule in FACTORS:
+        if rule.concerns(name, provider):
+            yield Tier(rates={}, service_tier=rule.service_tier, factor=rule.factor)
+
+
+_XAI = "https://docs.x.ai/developers/pricing#tools-pricing"
 _GEMINI = "https://ai.google.dev/gemini-api/docs/pricing"
 FEES = (
     Fee(
@@ -61,7 +97,14 @@ FEES = (
         models=re.compile("grok-"),
         item="web_search",
         rate=Decimal("0.005"),
-        source="https://docs.x.ai/developers/pricing#tools-pricing",
+        source=_XAI,
+    ),
+    Fee(
+        providers=frozenset({"xai"}),
+        models=re.compile("grok-"),
+        item="x_search",
+        rate=Decimal("0.005"),
+        source=_XAI,
     ),
     Fee(
         providers=frozenset({"google", "vertex"}),
@@ -90,6 +133,8 @@ FEES = (
     ),
 )
 """Fees and doubts, for every source."""
+_SEARCHES = frozenset({"web_search", "search_prompt"})
+"""Of these a model is billed by one."""
 
 
 def fees_of(name: str, provider: str, rates: Mapping[str, Decimal]) -> tuple[dict[str, Decimal], dict[str, str]]:
@@ -99,7 +144,8 @@ def fees_of(name: str, provider: str, rates: Mapping[str, Decimal]) -> tuple[dic
     for fee in FEES:
         if not fee.concerns(name, provider):
             continue
-        if fee.rate is not None and not {"web_search", "search_prompt"} & rates.keys():
+        instead = _SEARCHES if fee.item in _SEARCHES else {fee.item}
+        if fee.rate is not None and instead.isdisjoint(rates):
             more[fee.item] = fee.rate
         if fee.unknown and (fee.item == ANY or fee.item in more or fee.item in rates):
             unknown[fee.item] = fee.unknown
