@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from meter.errors import MeterError, suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 COMMANDS = {
     "chat": "Talk to a model from the terminal.",
@@ -16,7 +19,7 @@ COMMANDS = {
     "doctor": "Look for what is wrong, and say what to do.",
     "explain": "Show each line of a call's charge.",
     "fx": "Set and list exchange rates.",
-    "ledger": "Look at the ledger and recover it.",
+    "ledger": "Look at the ledger, prove it and recover it.",
     "plan": "Add and list plans.",
     "price": "Show and set the rates of models.",
     "report": "Show what each user cost and paid.",
@@ -34,30 +37,41 @@ class Failure(click.ClickException):
 
 
 class Lazy(click.Group):
-    """A group that knows its commands by name and imports one when it runs."""
+    """A group that knows commands by name and imports one when it runs.
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
+    `lazy` has their short helps by name. A command of the group `price` is in the module `price_<name>`, under its own
+    name; commands that the group's own module defines stand beside them.
+    """
+
+    def __init__(self, *args: Any, lazy: Mapping[str, str], **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self._lazy = lazy
+        self._modules = "meter.cli." if lazy is COMMANDS else f"meter.cli.{self.name}_"
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the commands by name."""
-        return sorted(COMMANDS)
+        return sorted({*self._lazy, *super().list_commands(ctx)})
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  click's signature
-        """Return a command of its module, or None."""
-        if cmd_name not in COMMANDS:
-            return None
-        return cast("click.Command", getattr(import_module(f"meter.cli.{cmd_name}"), cmd_name))
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, of its module where it is lazy, or None."""
+        if cmd_name not in self._lazy:
+            return super().get_command(ctx, cmd_name)
+        return cast("click.Command", getattr(import_module(f"{self._modules}{cmd_name}"), cmd_name))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Return the command that arguments name; offer the nearest one where none has that name."""
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            ctx.fail(f'No such command "{args[0]}".{suggest(args[0], COMMANDS)} `meter --help` lists them.')
+        known = self.list_commands(ctx)
+        if args and args[0] not in known and not args[0].startswith("-"):
+            ctx.fail(f'No such command "{args[0]}".{suggest(args[0], known)} `{ctx.command_path} --help` lists them.')
         return super().resolve_command(ctx, args)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the short helps without importing a command."""
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  click's signature
+        """Write the short helps without importing a lazy command."""
+        helps = {name: command.get_short_help_str(limit=200) for name, command in self.commands.items()}
         with formatter.section("Commands"):
-            formatter.write_dl([(name, COMMANDS[name]) for name in self.list_commands(ctx)])
+            formatter.write_dl(sorted({**helps, **self._lazy}.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; an error of meter's becomes one line on stderr and its exit status."""
@@ -79,6 +93,7 @@ def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 
 @click.group(
     cls=Lazy,
+    lazy=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Example: meter report --month 2026-11 --by model",
 )

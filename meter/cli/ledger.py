@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import click
 
+from meter.cli import Lazy
 from meter.cli.options import form, form_options, ledger_option, put, reading, settings_for, writing
 
+LAZY = {
+    "verify": "Recompute every entry and every sum, and name what differs.",
+}
+"""Commands of modules of their own, each with its short help."""
 
-@click.group(epilog="Example: meter ledger info")
+
+@click.group(cls=Lazy, lazy=LAZY, epilog="Example: meter ledger info")
 def ledger() -> None:
-    """Look at the ledger and recover it."""
+    """Look at the ledger, prove it and recover it."""
 
 
 @ledger.command(epilog="Example: meter ledger info --json")

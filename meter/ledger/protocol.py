@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from meter.entry import Entry
     from meter.fx import FxRate
     from meter.hold import Hold
-    from meter.ledger.query import Query, Sum
+    from meter.ledger.query import Difference, Query, Sum
     from meter.plan import Plan, Subscription
     from meter.price import Price
 
@@ -100,6 +100,12 @@ class Ledger(Protocol):
 
     def info(self) -> dict[str, object]:
         """Return path, schema version, counts, size and journal mode, for `meter ledger info`."""
+
+    def audit(self, told: Callable[[str, int], None]) -> Iterator[Difference]:
+        """Yield what is kept in the ledger and does not follow from the rest of it, as of one moment.
+
+        `told` hears what is being looked at and how much of it has been.
+        """
 
     def close(self) -> None:
         """Release what this process holds of the ledger."""

@@ -1,9 +1,9 @@
-"""Query and Sum: what is asked of a ledger and what it answers."""
+"""Query, Sum and Difference: what is asked of a ledger and what it answers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,3 +74,17 @@ class Sum:
     """The most that lost and abandoned calls can have cost."""
     latency_ms: int = 0
     machine_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Something that is kept in a ledger and does not follow from the rest of it."""
+
+    check: str
+    """`file`, `schema`, `prices`, `entries`, `reversals`, `months`, `days`, `quarters`, `sums`, `holds`, `spill`."""
+    row: str
+    """Which row, trigger or file."""
+    what: str
+    """Which column of it, or what is wrong."""
+    kept: Any = None
+    expected: Any = None

@@ -14,7 +14,10 @@ from meter.ledger.reference import Reference
 from meter.ledger.writing import Writing
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from meter.ledger.place import Place
+    from meter.ledger.query import Difference
 
 log = logging.getLogger("meter")
 
@@ -65,6 +68,13 @@ class SqliteLedger(Writing, Reference):
             "journal_mode": mode,
             "immutable": self.immutable,
         }
+
+    def audit(self, told: Callable[[str, int], None]) -> Iterator[Difference]:
+        """Yield what is kept in the ledger and does not follow from the rest of it, as of one moment."""
+        from meter.ledger.auditing import audit  # a report does not need it
+
+        with self._read() as raw:
+            yield from audit(raw, told)
 
 
 def open_sqlite(place: Place, *, read_only: bool, create: bool, zone: str | None, durability: str) -> SqliteLedger:
