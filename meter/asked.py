@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from meter import tokens
 from meter.attribution import attribution_of
-from meter.charge import price_call
+from meter.charge import known_nanos, price_call
 from meter.entry import new_id, now
 from meter.hold import Hold, this_process
 from meter.model import resolve
@@ -55,12 +55,13 @@ class Asked:
         1,000 tokens. Without a price or a count nothing can be reserved, and the bounds are None.
         """
         low = high = None
-        if self.price is not None and self.counted_input is not None:
+        if self.price is not None and self.price.rates and self.counted_input is not None:
             expected = books.expected_output(self.model.provider, self.model.name)
             allowed = next((n for name in LONGEST_ANSWER if type(n := request.get(name)) is int and n >= 0), expected)
-            low = price_call(Usage(input_tokens=self.counted_input), self.price).nanos
             usage = Usage(input_tokens=self.counted_input, output_tokens=min(allowed, expected))
-            high = price_call(usage, self.price).nanos
+            charge = price_call(usage, self.price)
+            low = known_nanos([line for line in charge.lines if line.item != "output"])
+            high = charge.nanos
         return Hold(
             **self.facts(books),
             expires_at=self.at + HOLD_LIFE,

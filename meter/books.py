@@ -8,6 +8,7 @@ import os
 import threading
 import time
 import weakref
+from bisect import bisect_left, insort
 from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
@@ -43,6 +44,7 @@ RECENT_OUTPUTS = 200
 """How many answers of a model the expected length of the next one is taken from."""
 EXPECTED_OUTPUT = 1_000
 """Tokens reserved for the answer of a model that has not answered yet."""
+_NO_OUTPUTS: tuple[tuple[int, ...], list[int]] = ((), [])
 
 _all: weakref.WeakSet[Books] = weakref.WeakSet()
 
@@ -64,7 +66,7 @@ class Books:
         self._is_ours = ledger is None
         self._limits = tuple(limits)
         self._failure: MeterError | None = None
-        self._outputs: dict[tuple[str, str], deque[int]] = {}
+        self._outputs: dict[tuple[str, str], tuple[tuple[int, ...], list[int]]] = {}
         self._begin()
         _all.add(self)
         atexit.register(_at_exit, weakref.ref(self))
@@ -228,15 +230,19 @@ class Books:
 
     def expected_output(self, provider: str, model: str) -> int:
         """Return the 95th percentile of a model's recent answers in tokens, or 1,000 where it has none."""
-        recent = self._outputs.get((provider, model))
-        if not recent:
-            return EXPECTED_OUTPUT
-        ordered = sorted(recent)
-        return ordered[(len(ordered) * 95 - 1) // 100]
+        _, ordered = self._outputs.get((provider, model), _NO_OUTPUTS)
+        return ordered[(len(ordered) * 95 - 1) // 100] if ordered else EXPECTED_OUTPUT
 
     def saw_output(self, provider: str, model: str, tokens: int) -> None:
         """Remember how long an answer was."""
-        self._outputs.setdefault((provider, model), deque(maxlen=RECENT_OUTPUTS)).append(tokens)
+        recent, ordered = self._outputs.get((provider, model), _NO_OUTPUTS)
+        # kept in order, so that no call waits until they are sorted; replaced whole, so that threads need no lock
+        ordered = ordered.copy()
+        if len(recent) == RECENT_OUTPUTS:
+            del ordered[bisect_left(ordered, recent[0])]
+            recent = recent[1:]
+        insort(ordered, tokens)
+        self._outputs[provider, model] = (*recent, tokens), ordered
 
     def close(self) -> None:
         """Write what is left and close the ledger."""

@@ -12,7 +12,7 @@ from meter.price.rate import nanos_of
 from meter.usage.value import TOKEN_FIELDS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from meter.price.rate import Rate
     from meter.price.value import Table
@@ -70,16 +70,22 @@ def price_call(usage: Usage, price: Price | None) -> Charge:
     table = price.table_for(usage)
     rates = table.rates
     lines = tuple([_line(item, quantity, rates.get(item)) for item, quantity in billable(usage, table)])
-    known = [line.nanos for line in lines if line.nanos is not None]
-    if lines and not known:
+    nanos = known_nanos(lines)
+    if nanos is None:
         return _without_price(usage, price)
     unknown = _not_known(table.unknown, lines) if table.unknown else ()
     status: Status = "priced"
-    if unknown or len(known) < len(lines):
+    if unknown or None in [line.nanos for line in lines]:
         status = "partial"
     elif not any(price.rates.values()) and not any(line.rate for line in lines):
         status = "free"
-    return Charge(lines=lines, status=status, nanos=sum(known), currency=price.currency, price=price, unknown=unknown)
+    return Charge(lines=lines, status=status, nanos=nanos, currency=price.currency, price=price, unknown=unknown)
+
+
+def known_nanos(lines: Sequence[Line]) -> int | None:
+    """Return the sum of what is known of lines; None where there are some and nothing is."""
+    known = [line.nanos for line in lines if line.nanos is not None]
+    return sum(known) if known or not lines else None
 
 
 def list_charge(usage: Usage, price: Price | None) -> Charge:
