@@ -69,6 +69,12 @@ async def each(stream: Any) -> AsyncIterator[Any]:
 
 async def close(thing: Any) -> None:
     """Close a stream or a client in whichever way it has."""
+    if hasattr(thing, "sdk_configuration"):  # mistralai's only way is to be used in a block
+        thing.__exit__(None, None, None)
+        await thing.__aexit__(None, None, None)
+        return
+    if hasattr(thing, "aio"):  # google-genai's client is both
+        await thing.aio.aclose()
     for name in ("aclose", "close"):
         if hasattr(thing, name):
             await settled(getattr(thing, name)())

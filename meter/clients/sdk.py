@@ -36,18 +36,16 @@ def http_clients(client: Any) -> Iterator[Any]:
 
 
 def settle_transport(client: Any) -> None:
-    """Have google-genai send its awaited calls with httpx: where aiohttp is installed it would take that instead.
+    """Have google-genai send its awaited calls with its httpx client: where aiohttp is installed it would take that.
 
-    That is what its own option `httpx_async_client` does. Raises InputError where the caller chose aiohttp.
+    Raises InputError where the caller chose aiohttp, or where nothing else can be taken.
     """
     api: Any = getattr(client, "_api_client", None)
-    options: Any = getattr(api, "_http_options", None)
-    if not hasattr(options, "httpx_async_client"):
+    if not hasattr(api, "_use_aiohttp") or not api._use_aiohttp():
         return
-    if getattr(options, "aiohttp_client", None) is not None:
+    if getattr(api._http_options, "aiohttp_client", None) is not None or api._async_httpx_client is None:
         raise InputError(
-            "This google-genai client sends awaited calls with aiohttp, which meter cannot see; "
-            "give it HttpOptions(httpx_async_client=…) instead of aiohttp_client."
+            "This google-genai client sends its awaited calls with aiohttp, where meter cannot see them; "
+            "give it HttpOptions(httpx_async_client=…)."
         )
-    if options.httpx_async_client is None:
-        options.httpx_async_client = api._async_httpx_client
+    api._use_aiohttp = lambda: False

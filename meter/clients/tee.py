@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import functools
 import re
+import time
 from collections.abc import AsyncGenerator
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from meter.clients.heard import Heard
+    from meter.ending import Ending
 
 _EVENT = re.compile(rb"\r?\n\r?\n|\r\r")
 _FINISH = re.compile(rb'"finish_reason": ?"')
@@ -111,40 +114,51 @@ class SyncTee(Tee):
 
 
 class AsyncTee(Tee):
-    """Read with `async for`."""
+    """Read with `async for`.
 
-    async def __aiter__(self) -> AsyncGenerator[bytes, None]:
+    It is no generator, and what is broken off is left to be written: event loops and SDKs end the generators inside
+    each other at the same time, and those that wait then are in the way of the others.
+    """
+
+    _chunks: AsyncIterator[bytes]
+
+    def __aiter__(self) -> Self:
+        self._chunks = aiter(self._stream)
+        return self
+
+    async def __anext__(self) -> bytes:
         heard, hiding = self._heard, self._hiding
         attempt = heard.attempt
-        chunks = aiter(self._stream)
-        try:
-            async for chunk in chunks:
-                readable = self._decode(chunk)
-                if attempt.entry is None and heard.take(readable):
-                    await attempt.end_async(heard.whole())
-                handed = hiding(readable) if hiding else chunk
-                if handed:
-                    yield handed
-        except GeneratorExit:  # aclose() follows and ends it
-            raise
-        except BaseException as error:
-            if attempt.entry is None:
-                await attempt.end_async(heard.broke(error))
-            raise
-        finally:
-            if isinstance(chunks, AsyncGenerator):
-                await chunks.aclose()
-        if attempt.entry is None:
-            await attempt.end_async(heard.stopped())
-        if hiding and (rest := hiding.rest()):
-            yield rest
+        while True:
+            try:
+                chunk = await anext(self._chunks)
+            except StopAsyncIteration:
+                if attempt.entry is None:
+                    await attempt.end_async(heard.stopped())
+                if hiding and (rest := hiding.rest()):
+                    return rest
+                raise
+            except BaseException as error:
+                self._leave(functools.partial(heard.broke, error))
+                raise
+            readable = self._decode(chunk)
+            if attempt.entry is None and heard.take(readable):
+                await attempt.end_async(heard.whole())
+            handed = hiding(readable) if hiding else chunk
+            if handed:
+                return handed
 
     async def aclose(self) -> None:
         """Stop reading; what arrived is what is charged."""
-        attempt = self._heard.attempt
-        if attempt.entry is None:
-            await attempt.end_async(self._heard.left())
+        self._leave(self._heard.left)
+        chunks = self.__dict__.get("_chunks")
+        if isinstance(chunks, AsyncGenerator):
+            await chunks.aclose()
         await self._stream.aclose()
+
+    def _leave(self, ending: Callable[[], Ending]) -> None:
+        done_ns = time.perf_counter_ns()
+        self._heard.attempt.leave(lambda: replace(ending(), done_ns=done_ns))
 
 
 @functools.cache
