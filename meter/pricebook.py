@@ -87,10 +87,10 @@ class PriceBook:
             bool(self._people) and any(key[:2] == (name, provider) for key in self._kept)
         )
 
-    def candidates(self, name: str, provider: str = "", at: datetime | None = None) -> list[Price]:
+    def candidates(self, name: str, provider: str = "", at: datetime | None = None, **who: str | None) -> list[Price]:
         """Return what applies, then what else each source that knows the model says, in the order they are asked."""
         at = at or datetime.now(UTC)
-        applies = self.find(name, provider, at)
+        applies = self.find(name, provider, at, **who)
         told = [_ask(source, name, provider, at)[0] for source in self._vendors(name, provider)]
         return [price for price in (applies, *(each for each in told if each != applies)) if price is not None]
 

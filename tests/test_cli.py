@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -21,7 +22,6 @@ from tests.reporting import call
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 WITH_A_MODEL = {"chat", "demo"}
 """Commands whose examples need a model; their own tests run them."""
@@ -90,7 +90,11 @@ def test_a_help_page_ends_in_an_example(path: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("path", [path for path in EVERY if path[0] not in WITH_A_MODEL], ids=" ".join)
-def test_the_example_of_a_help_page_works(path: tuple[str, ...], ledger_path: Path) -> None:
+def test_the_example_of_a_help_page_works(
+    path: tuple[str, ...], ledger_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ledger_path.parent)
+    Path("rates.csv").write_text("model,currency,input_per_mtok\nmy-model,USD,0.15\n")
     opened = open_ledger(str(ledger_path), zone="UTC")
     opened.append([call("alice", 12)])
     opened.close()

@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from meter.cli.options import (
-    NoLedger,
-    form_options,
-    ledger_option,
-    put_list,
-    reading,
-    settings_for,
-    tz_option,
-    writing,
+from meter.cli import Lazy
+from meter.cli.given_rates import (
+    DAYS,
+    add_row,
+    days_shown,
+    hours_given,
+    rate_given,
+    rates_given,
+    row_options,
+    share_shown,
+    tier_given,
 )
-from meter.errors import InvalidPrice, UnknownName, suggest
+from meter.cli.options import NoLedger, form_options, ledger_option, put_list, reading, settings_for, tz_option
+from meter.errors import InvalidPrice, UnknownName
 from meter.price import ITEMS
 
 if TYPE_CHECKING:
@@ -26,6 +29,15 @@ if TYPE_CHECKING:
     from meter.price import Price, Tier
     from meter.reports.render import Column
     from meter.settings import Settings
+
+LAZY = {
+    "alias": "Say that a name stands for another model.",
+    "discount": "Take a share off what a vendor publishes.",
+    "history": "List every dated price of a model, source by source.",
+    "load": "Set the rates of a file.",
+    "missing": "List the models whose calls have no price.",
+}
+"""Commands of modules of their own, each with its short help."""
 
 PER_MILLION = {
     "input": "Input tokens.",
@@ -44,10 +56,9 @@ PER_ONE = {
 """Rates that are given per one, each with its help."""
 
 _RATE = Context(prec=28, rounding=ROUND_HALF_EVEN)
-_EXACT = Context(prec=200)
 
 
-@click.group(epilog="Example: meter price show gpt-4o-mini")
+@click.group(cls=Lazy, lazy=LAZY, epilog="Example: meter price show gpt-4o-mini")
 def price() -> None:
     """Show and set the rates of models."""
 
@@ -61,63 +72,82 @@ def _rate_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @price.command("set", epilog="Example: meter price set smollm2 --provider 127.0.0.1 --per-hour 0.526")
 @click.argument("model")
 @_rate_options
+@click.option(
+    "--rate",
+    "others",
+    metavar="ITEM=RATE",
+    multiple=True,
+    help="Anything else: input_audio=40, web_search=0.01, page=0.001.",
+)
+@click.option(
+    "--tier",
+    "tiers",
+    metavar="WHEN RATES",
+    nargs=2,
+    multiple=True,
+    help="Above so many tokens of input, or where a service tier served: --tier 200000 input=6,output=22.5.",
+)
+@click.option("--hours", metavar="HH:MM-HH:MM", multiple=True, help="Only at these hours, in UTC: off-peak rates.")
+@click.option("--days", metavar="DAYS", help="Only on these days of the week: mon-fri, or sat,sun.")
 @click.option("--provider", default="", metavar="NAME", help="The vendor, or the host of your own server.")
 @click.option("--currency", metavar="CODE", help="Of the rates; else USD.")
-@click.option("--from", "since", metavar="WHEN", help="From when on it holds; without it, for all calls to come.")
-@click.option("--reason", default="", metavar="TEXT", help="Why, for the record.")
-@tz_option
-@ledger_option
-def set_(model: str, reason: str, **given: str | None) -> None:
+@row_options
+def set_(model: str, **given: Any) -> None:
     """Set the rates of a model. Tokens are priced per million.
 
-    What was charged before stays as it is; rates hold for calls to come.
+    What was charged before stays as it is; rates hold for calls to come. Of those that hold the one that was set last
+    applies, one for a user before one for a team, that before one for all.
     """
-    from meter.period import parse_instant
+    from meter.period import local_zone
     from meter.price import Price
     from meter.reports.ask import currency_of
 
     rates = _rates(given)
     settings = settings_for(given["ledger"], zone=given["tz"])
-    with writing(settings) as opened:
-        new = Price(
-            model=model,
-            provider=given["provider"] or "",
-            currency=currency_of(given["currency"] or "USD"),
-            rates=rates,
-            valid_from=parse_instant(given["since"], settings.zone or opened.zone) if given["since"] else None,
-            note=reason,
-        )
-        opened.add_price(new, reason=reason)
-    put_list(_columns(), list(_records(new, applies=True)), "")
+    shape: dict[str, Any] = {
+        "tiers": tuple(tier_given(*each) for each in given["tiers"]),
+        "hours": hours_given(given["hours"], given["days"], settings.zone or local_zone()),
+        "currency": currency_of(given["currency"] or "USD"),
+    }
+
+    def make(fields: dict[str, Any]) -> Price:
+        return Price(model=model, provider=given["provider"], rates=rates, **shape, **fields)
+
+    put_list(_columns(), list(_records(add_row(settings, make, given), applies=True)), "")
 
 
-def _rates(given: dict[str, str | None]) -> dict[str, Decimal]:
+def _rates(given: dict[str, Any]) -> dict[str, Decimal]:
     """Return the rates per single item; raise InvalidPrice for one that is none, or for none at all."""
     from meter.price import rate_of
 
+    rates = rates_given(given["others"], "--rate")
     each = {
-        name: rate_of(text, f"--{name.replace('_', '-')}")
+        name: rate_given(name, text, f"--{name.replace('_', '-')}")
         for name in (*PER_MILLION, *PER_ONE)
         if (text := given[name]) is not None
     }
-    if not each:
+    if not each and not rates:
         raise InvalidPrice("No rate was given; give at least one, like --input 0.15 --output 0.6.")
     if "per_second" in each and "per_hour" in each:
         raise InvalidPrice("--per-second and --per-hour are the same rate; give one.")
-    rates = {name: rate.scaleb(-6, _EXACT) for name, rate in each.items() if name in PER_MILLION}
     if "per_second" in each:
-        rates["machine_second"] = each["per_second"]
+        each["machine_second"] = each.pop("per_second")
     if "per_hour" in each:
-        rates["machine_second"] = _RATE.divide(each["per_hour"], Decimal(3600))
+        each["machine_second"] = _RATE.divide(each.pop("per_hour"), Decimal(3600))
     if "per_request" in each:
-        rates["request"] = each["per_request"]
-    return rates
+        each["request"] = each.pop("per_request")
+    twice = sorted(rates.keys() & each.keys())
+    if twice:
+        raise InvalidPrice(f"The rate of {twice[0]} is given twice; give one.")
+    return {item: rate_of(rate, f"The rate of {item}") for item, rate in (each | rates).items()}
 
 
 @price.command(epilog="Example: meter price show gpt-4o-mini")
 @click.argument("model")
 @click.option("--provider", metavar="NAME", help="The vendor, or the host of your own server.")
 @click.option("--at", "at", metavar="WHEN", help="The rates of this date or instant; else those of now.")
+@click.option("--user", metavar="ID", help="The rates for this user's calls.")
+@click.option("--team", metavar="NAME", help="The rates for this team's calls.")
 @tz_option
 @ledger_option
 @form_options
@@ -133,13 +163,9 @@ def show(model: str, **given: str | None) -> None:
     at = parse_instant(given["at"], settings.zone or zone or local_zone()) if given["at"] else now()
     meant = resolve(model, provider=given["provider"])
     book = PriceBook(own)
-    found = book.candidates(meant.name, meant.provider, at)
+    found = book.candidates(meant.name, meant.provider, at, user=given["user"], team=given["team"])
     if not found:
-        place = f" at {meant.provider}" if meant.provider else ""
-        raise UnknownName(
-            f'No price for "{meant.name}"{place}.{suggest(meant.name, book.names())} '
-            f"Set one with `meter price set {model} --input 1.25 --output 10`."
-        )
+        raise UnknownName(book.why_none(meant))
     records = [record for place, each in enumerate(found) for record in _records(each, applies=place == 0)]
     put_list(_columns(), records, "")
 
@@ -157,7 +183,8 @@ def _records(price: Price, *, applies: bool) -> Iterator[dict[str, Any]]:
     """Yield each rate of a price, those of its tiers after the basic ones."""
     from meter.reports.money import per
 
-    tiers = [("", price.rates), *((_condition(tier), tier.rates) for tier in price.tiers)]
+    always = [*_terms(price), *_hours(price)]
+    tiers = [(always, price.rates), *(([*always, *_condition(tier)], tier.rates) for tier in price.tiers)]
     for when, rates in tiers:
         for item in sorted(rates, key=ITEMS.index):
             rate, unit = per(item, rates[item])
@@ -170,20 +197,34 @@ def _records(price: Price, *, applies: bool) -> Iterator[dict[str, Any]]:
                 "rate": rate,
                 "currency": price.currency,
                 "per": unit,
-                "when": when or None,
+                "when": ", ".join(when) or None,
                 "from": price.valid_from,
                 "until": price.valid_to,
                 "note": price.note or None,
             }
 
 
-def _condition(tier: Tier) -> str:
-    parts = []
+def _terms(price: Price) -> Iterator[str]:
+    """Yield what was negotiated."""
+    if price.discount is not None:
+        yield share_shown(price.discount).removesuffix(" for")
+
+
+def _hours(price: Price) -> Iterator[str]:
+    """Yield the hours at which a price holds."""
+    for hours in price.hours:
+        spans = " and ".join(f"{start:%H:%M}-{end:%H:%M}" for start, end in hours.spans)
+        days = "" if len(hours.weekdays) == len(DAYS) else f" on {days_shown(hours.weekdays)}"
+        yield f"{spans} UTC{days}"
+
+
+def _condition(tier: Tier) -> Iterator[str]:
     if tier.above_input_tokens is not None:
-        parts.append(f"above {tier.above_input_tokens:,} input tokens")
+        # xAI's long context begins at 200,000, which is above 199,999
+        at, above = tier.above_input_tokens + 1, tier.above_input_tokens
+        yield f"from {at:,} input tokens on" if at % 1000 == 0 else f"above {above:,} input tokens"
     if tier.service_tier is not None:
-        parts.append(f"tier {tier.service_tier}")
-    return ", ".join(parts) or "always"
+        yield f"tier {tier.service_tier}"
 
 
 def _columns() -> list[Column]:

@@ -97,6 +97,9 @@ def _gaps(taken: Iterable[Span]) -> tuple[Span, ...]:
         clock = max(clock, end)
     if clock < _DAY:
         free.append((_time(clock), _time(_DAY)))
+    if len(free) > 1 and free[0][0] == free[-1][1] == MIDNIGHT:
+        # the night is one span
+        free = [*free[1:-1], (free[-1][0], free[0][1])]
     return tuple(free)
 
 
