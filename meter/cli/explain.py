@@ -79,7 +79,9 @@ def _facts(entry: Entry, zone_name: str) -> Iterator[tuple[str, str]]:
 
     yield "Call", str(entry.id)
     if entry.corrects:
-        yield "", f"takes back {entry.corrects}: it counts negative in every sum"
+        is_back = entry.kind == "reversal"
+        what = "takes back {}: it counts negative in every sum" if is_back else "stands in the place of {}"
+        yield "", what.format(entry.corrects)
     times = [(entry.latency_ms, "to the last token"), (entry.first_token_ms, "to the first")]
     took = [f"{ms:,} ms {what}" for ms, what in times if ms is not None]
     yield "At", ", ".join([f"{show(entry.at.replace(microsecond=0), zone_name)} {zone_name}", *took])

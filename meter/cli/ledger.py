@@ -8,6 +8,7 @@ from meter.cli import Lazy
 from meter.cli.options import form, form_options, ledger_option, put, reading, settings_for, writing
 
 LAZY = {
+    "reprice": "Charge calls again at the rates known now for their instants.",
     "verify": "Recompute every entry and every sum, and name what differs.",
 }
 """Commands of modules of their own, each with its short help."""

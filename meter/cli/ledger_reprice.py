@@ -1,0 +1,97 @@
+"""`meter ledger reprice`: calls charged anew, the old charge kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from meter.cli.options import (
+    form,
+    form_options,
+    ledger_option,
+    put,
+    put_list,
+    reading,
+    settings_for,
+    tz_option,
+    writing,
+)
+
+
+@click.command(epilog="Example: meter ledger reprice --unpriced --dry-run")
+@click.option("--unpriced", is_flag=True, help="Calls that have no price.")
+@click.option("--model", metavar="NAME", help="All calls that this model served, those with a price too.")
+@click.option("--provider", metavar="NAME", help="With --model: only at this vendor, or host of your own server.")
+@click.option("--from", "since", metavar="WHEN", help="From this date or instant on.")
+@click.option("--to", "until", metavar="WHEN", help="Up to this date or instant, not including it.")
+@click.option("--dry-run", is_flag=True, help="Show what would change, and write nothing.")
+@click.option("--apply", "applies", is_flag=True, help="Write it.")
+@tz_option
+@ledger_option
+@form_options
+def reprice(unpriced: bool, dry_run: bool, applies: bool, **given: str | None) -> None:
+    """Charge calls again at the rates known now for their instants.
+
+    For each call that would be charged otherwise a reversal of the old entry and a new entry are written; the old one
+    stays as it is. Look at --dry-run first, then --apply.
+    """
+    from meter.cli.progress import Progress
+    from meter.reports.reprice import reprice as repriced
+
+    if unpriced == (given["model"] is not None):
+        raise click.UsageError("Give --unpriced or --model NAME, to say which calls.")
+    if given["provider"] and unpriced:
+        raise click.UsageError("--provider goes with --model.")
+    if dry_run == applies:
+        raise click.UsageError("Give --dry-run to see what would change, or --apply to write it.")
+    settings = settings_for(given["ledger"], zone=given["tz"])
+    with (reading if dry_run else _existing)(settings) as opened, Progress() as told:
+        wish = _wish(opened, settings.zone or opened.zone, given)
+        sums, written = repriced(opened, wish, told, applies=applies)
+    put_list(_columns(), [each.record() for each in sums], "Nothing would be charged otherwise.")
+    if form() == "table" and sums:
+        put([f"\n{_said(sum(each.calls for each in sums), written, dry_run=dry_run)}\n"])
+
+
+def _existing(settings: Any) -> Any:
+    """Open the ledger to write to it; say what to do where there is none yet."""
+    with reading(settings):
+        pass
+    return writing(settings)
+
+
+def _wish(ledger: Any, zone: str, given: dict[str, str | None]) -> Any:
+    from datetime import timedelta
+
+    from meter.entry import now
+    from meter.period import Window, parse_instant
+    from meter.reports.reprice import Wish
+
+    first, last = ledger.span() or (now(), now())
+    since = parse_instant(given["since"], zone) if given["since"] else first
+    until = parse_instant(given["until"], zone) if given["until"] else max(since, last + timedelta(microseconds=1))
+    return Wish(window=Window(since, until, zone), model=given["model"], provider=given["provider"])
+
+
+def _said(calls: int, written: int, *, dry_run: bool) -> str:
+    if dry_run:
+        what = "1 call would be charged" if calls == 1 else f"{calls:,} calls would be charged"
+        return f"{what} otherwise; nothing was written. --apply writes it."
+    what = "1 call is" if written == 1 else f"{written:,} calls are"
+    return f"{what} charged anew: a reversal of each old entry and a new one; the old ones stay."
+
+
+def _columns() -> Any:
+    from meter.reports.render import Column
+
+    return [
+        Column("model"),
+        Column("provider"),
+        Column("calls", kind="count"),
+        Column("old", kind="exact"),
+        Column("new", kind="exact"),
+        Column("difference", kind="exact"),
+        Column("new_currency", "currency"),
+        Column("price"),
+    ]
