@@ -45,7 +45,7 @@ def read_request(http: Any) -> Asking | None:
     if found is None:
         return None
     endpoint, named = found
-    body = _json_of(http)
+    body = _body_of(http)
     if body is None:
         return None
     model = unquote(named) if named else body.get("model") or body.get("agent_id")
@@ -80,11 +80,12 @@ def asked_for_usage(http: Any, asking: Asking) -> Any | None:
 _LENGTHS = (b"content-length", b"transfer-encoding")
 
 
-def _json_of(http: Any) -> dict[str, Any] | None:
-    """Return the JSON object that a request carries; None for a body that is none, or is produced while it is sent."""
+def _body_of(http: Any) -> dict[str, Any] | None:
+    """Return the JSON object or the form that a request carries; None for what is neither, or produced while sent."""
     content = getattr(http, "_content", None)  # .content raises where the body is a stream that nobody has read
     if not content:
-        return None
+        fields = getattr(http.stream, "fields", ())  # of a form with files
+        return {field.name: field.value for field in fields if isinstance(getattr(field, "value", None), str)} or None
     try:
         body = json.loads(content)
     except (ValueError, RecursionError):
@@ -95,7 +96,8 @@ def _json_of(http: Any) -> dict[str, Any] | None:
 def _streams(endpoint: Endpoint, body: dict[str, Any]) -> bool:
     if endpoint.streams is not None:
         return endpoint.streams
-    return bool(body.get("stream", endpoint.streams_unless_told))
+    stream = body.get("stream", endpoint.streams_unless_told)
+    return stream is True or stream == "true"  # as a form says it
 
 
 def _gemini(body: dict[str, Any]) -> dict[str, Any]:
@@ -150,6 +152,11 @@ def _ollama(body: dict[str, Any]) -> dict[str, Any]:
     return {"max_tokens": options.get("num_predict") if isinstance(options, dict) else None}
 
 
+def _rerank(body: dict[str, Any]) -> dict[str, Any]:
+    documents = body.get("documents")
+    return {"input": [text for text in documents if isinstance(text, str)] if isinstance(documents, list) else None}
+
+
 def _converse(body: dict[str, Any]) -> dict[str, Any]:
     config = body.get("inferenceConfig")
     return {"max_tokens": config.get("maxTokens") if isinstance(config, dict) else None}
@@ -161,6 +168,7 @@ _TRANSLATED = {
     "mistral-conversations": _conversation,
     "cohere-chat": _cohere,
     "cohere-embed": _cohere_embed,
+    "rerank": _rerank,
     "ollama": _ollama,
     "bedrock-converse": _converse,
 }

@@ -15,7 +15,7 @@ class Endpoint:
     """One operation of a provider's API."""
 
     api: str
-    """Name of the table of meter.usage that reads its answers."""
+    """Whose words its requests are in; see asking.py."""
     path: str
     """Pattern of the end of its path; the group `model` is the model where the path names it."""
     streams: bool | None = None
@@ -23,45 +23,53 @@ class Endpoint:
     streams_unless_told: bool = False
     """What a request without `stream` means."""
     last: str = ""
-    """Pattern of the line that begins the last event of a stream; "" where only the end of the stream tells."""
+    """Pattern by which a stream's last event is known; "" where only the end of the stream tells."""
     usage_on_request: bool = False
     """True where a stream tells its usage only if `stream_options` ask for it."""
 
     @cached_property
     def ends(self) -> re.Pattern[bytes] | None:
-        """The beginning of a stream's last event: a line of its own, since JSON texts hold no line breaks."""
-        return re.compile(rf"(?:\A|[\r\n])(?:{self.last})".encode()) if self.last else None
+        """The compiled `last`."""
+        return re.compile(self.last.encode()) if self.last else None
 
 
-_DONE = r"data: ?\[DONE\]"
+# a line of its own: the texts in JSON hold no line breaks
+_DONE = r"[\r\n]data: ?\[DONE\]"
+_RESPONSE = r"[\r\n]event: ?response\.(?:completed|failed|incomplete)[\r\n]"
+_MESSAGE_STOP = r"[\r\n]event: ?message_stop[\r\n]"
+_CONVERSATION = r"[\r\n]event: ?conversation\.response\.done[\r\n]"
+_MESSAGE_END = r"[\r\n]event: ?message-end[\r\n]"
+# in a text the quotes would be escaped
+_OLLAMA = r'"done": ?true'
 _MODEL = r"/(?P<model>[^/:]+)"
-_NDJSON_DONE = r'[^\r\n]*"done": ?true'
+_BEDROCK = r"/model/(?P<model>[^/]+)"
 
 ENDPOINTS = (
     # also of those who copy OpenAI; fim and agents are Mistral's
     Endpoint(api="openai-chat", path=r"(?:/chat|/fim|/agents)?/completions", last=_DONE, usage_on_request=True),
-    Endpoint(
-        api="openai-responses", path=r"/responses", last=r"event: ?response\.(?:completed|failed|incomplete)[\r\n]"
-    ),
+    Endpoint(api="openai-responses", path=r"/responses", last=_RESPONSE),
     Endpoint(api="openai-embeddings", path=r"/embeddings", streams=False),
-    Endpoint(api="anthropic-messages", path=r"/v1/messages", last=r"event: ?message_stop[\r\n]"),
+    Endpoint(api="openai-images", path=r"/images/(?:generations|edits|variations)"),
+    Endpoint(api="openai-audio", path=r"/audio/(?:transcriptions|translations|speech)"),
+    Endpoint(api="anthropic-messages", path=r"/v1/messages", last=_MESSAGE_STOP),
     # Anthropic's models on Vertex
     Endpoint(api="anthropic-messages", path=rf"{_MODEL}:rawPredict", streams=False),
-    Endpoint(
-        api="anthropic-messages", path=rf"{_MODEL}:streamRawPredict", streams=True, last=r"event: ?message_stop[\r\n]"
-    ),
+    Endpoint(api="anthropic-messages", path=rf"{_MODEL}:streamRawPredict", streams=True, last=_MESSAGE_STOP),
     Endpoint(api="gemini-generate", path=rf"{_MODEL}:generateContent", streams=False),
     Endpoint(api="gemini-generate", path=rf"{_MODEL}:streamGenerateContent", streams=True),
     Endpoint(api="gemini-embed", path=rf"{_MODEL}:(?:embedContent|batchEmbedContents)", streams=False),
-    Endpoint(
-        api="mistral-conversations", path=r"/v1/conversations", last=r"event: ?conversation\.response\.done[\r\n]"
-    ),
-    Endpoint(api="cohere-chat", path=r"/v[12]/chat", last=r"event: ?message-end[\r\n]"),
+    Endpoint(api="vertex-predict", path=rf"{_MODEL}:predict", streams=False),
+    Endpoint(api="mistral-conversations", path=r"/v1/conversations", last=_CONVERSATION),
+    Endpoint(api="mistral-ocr", path=r"/v1/ocr", streams=False),
+    Endpoint(api="cohere-chat", path=r"/v[12]/chat", last=_MESSAGE_END),
     Endpoint(api="cohere-embed", path=r"/v[12]/embed", streams=False),
-    Endpoint(api="ollama", path=r"/api/(?:chat|generate)", streams_unless_told=True, last=_NDJSON_DONE),
+    Endpoint(api="rerank", path=r"/rerank", streams=False),
+    Endpoint(api="ollama", path=r"/api/(?:chat|generate)", streams_unless_told=True, last=_OLLAMA),
     Endpoint(api="ollama", path=r"/api/embed", streams=False),
-    Endpoint(api="bedrock-converse", path=r"/model/(?P<model>[^/]+)/converse", streams=False),
-    Endpoint(api="bedrock-invoke", path=r"/model/(?P<model>[^/]+)/invoke", streams=False),
+    Endpoint(api="bedrock-converse", path=rf"{_BEDROCK}/converse", streams=False),
+    Endpoint(api="bedrock-converse", path=rf"{_BEDROCK}/converse-stream", streams=True),
+    Endpoint(api="bedrock-invoke", path=rf"{_BEDROCK}/invoke", streams=False),
+    Endpoint(api="bedrock-invoke", path=rf"{_BEDROCK}/invoke-with-response-stream", streams=True),
 )
 """In the order they are tried."""
 

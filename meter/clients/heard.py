@@ -1,48 +1,70 @@
 """Heard: the answer of an HTTP call as it passes by, and what it says once it is over.
 
-Only bytes are gathered while it passes; they are read when it ends, and only as far as needed.
+Only bytes are gathered while it passes; they are read when it ends, and its text only where it must be counted.
 """
 
 from __future__ import annotations
 
-import json
 import re
 import time
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from meter.ending import Ending
 from meter.failure import outcome_of
+from meter.usage import usage_of
+from meter.usage.events import decoded, events_of
 from meter.usage.streams import Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from meter.attempt import Attempt
     from meter.clients.endpoints import Endpoint
     from meter.entry import Outcome
+    from meter.usage import Usage
 
-_BLANK = re.compile(rb"\n\r?\n|\r\r")
+_IN_EVENTS = ("event-stream", "ndjson", "eventstream", "jsonl")
+"""What the content type of an answer in events has in it."""
+_BLANK = re.compile(rb"\n\r?\n|\r\r|\}[\r\n]+\Z")
+"""The end of an event: a blank line, or that of a line of JSON."""
 _TAIL = 64
 """Bytes of one chunk that are looked at again with the next: a mark may be cut in two."""
-_TELLING = re.compile(
-    rb'"(?:usage|usageMetadata|x_groq|amazon-bedrock-invocationMetrics)": ?\{|"finish_?[rR]eason": ?"|"done": ?true'
-    rb'|"type": ?"(?:message_stop|message-end|response\.(?:completed|failed|incomplete)|conversation\.response\.done)'
-)
-"""What stands in the events that say what was consumed, or that the answer is whole."""
+_MODELS, _IDS = ("model", "modelVersion"), ("id", "responseId")
+"""Where whole answers name the model and themselves."""
 
 
-class Reply:
-    """What an answer says of itself."""
+class Said:
+    """What an answer says: its own name, the model, what was consumed, whether it is whole."""
 
-    def __init__(self, reading: Reading, heard: Heard) -> None:
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
         self.id = reading.response_id
         self.model = reading.model
-        self._heard = heard
+        self.usage: Usage | None = reading.usage
+        self.finished = reading.finished
 
     @property
     def delta(self) -> str:
-        """All its text, for counting; read from the bytes only when it is asked for, and never kept."""
-        return "".join(self._heard.read(whole=True).texts)
+        """All its text, for counting; never kept."""
+        return "".join(self._reading.texts)
+
+
+class Whole(Said):
+    """What an answer says that is one object."""
+
+    def __init__(self, body: dict[str, Any], provider: str | None) -> None:
+        self._body = body
+        self.id = next((name for key in _IDS if isinstance(name := body.get(key), str)), None)
+        self.model = next((name for key in _MODELS if isinstance(name := body.get(key), str)), None)
+        self.usage = usage_of(body, provider)
+        self.finished = True
+
+    @cached_property
+    def _reading(self) -> Reading:  # type: ignore[override]  # read only where the text is wanted
+        reading = Reading()
+        reading.feed(self._body)
+        return reading
 
 
 class Heard:
@@ -50,15 +72,19 @@ class Heard:
 
     def __init__(self, attempt: Attempt, endpoint: Endpoint, content_type: str) -> None:
         self.attempt = attempt
-        self._endpoint = endpoint
-        self.events = "event-stream" in content_type or "ndjson" in content_type
+        self.events = any(kind in content_type for kind in _IN_EVENTS)
         """True where the answer comes in events."""
+        self._endpoint = endpoint
+        # sound and pictures tell nothing, and may be long
+        self._is_text = self.events or not content_type or "json" in content_type or "text" in content_type
         self._parts: list[bytes] = []
-        self._tail = b""
+        self._tail = b"\n"
         self._closing = False
 
     def take(self, chunk: bytes) -> bool:
         """Take in decoded bytes before they are handed over; tell whether the answer is whole with them."""
+        if not self._is_text:
+            return False
         if self.events and not self._parts:
             self.attempt.first_ns = time.perf_counter_ns()
         self._parts.append(chunk)
@@ -66,7 +92,7 @@ class Heard:
         return self.events and ends is not None and self._is_last(self._tail + chunk, ends)
 
     def _is_last(self, window: bytes, ends: re.Pattern[bytes]) -> bool:
-        """Tell whether the blank line behind the last event is there."""
+        """Tell whether the end of the last event is there."""
         start = 0
         if not self._closing:
             found = ends.search(window)
@@ -77,73 +103,64 @@ class Heard:
         self._tail = window[max(start, len(window) - 3) :]
         return _BLANK.search(window, start) is not None
 
-    def whole(self) -> Ending:
-        """Return the ending of an answer that is whole."""
-        return self._ending("ok", self.read())
-
     def complete(self, content: bytes) -> Ending:
         """Return the ending of an answer that is there at once."""
-        self._parts.append(content)
+        if self._is_text:
+            self._parts.append(content)
         return self.stopped()
+
+    def whole(self) -> Ending:
+        """Return the ending of an answer that is whole."""
+        return _ending("ok", self._said())
 
     def stopped(self) -> Ending:
         """Return the ending of an answer whose bytes came to their end."""
-        reading = self.read()
+        said = self._said()
         # a stream that just stops, without its last event, was broken off by the other side
-        return self._ending("ok" if reading.finished or not self.events else "cancelled", reading)
+        return _ending("ok" if said.finished or not self.events else "cancelled", said)
 
     def left(self) -> Ending:
         """Return the ending of an answer that nobody read to its end."""
-        reading = self.read()
-        if reading.finished:
-            return self._ending("ok", reading)
-        return self._ending("cancelled" if self.events else "lost", reading)
+        said = self._said()
+        if said.finished:
+            return _ending("ok", said)
+        return _ending("cancelled" if self.events else "lost", said)
 
     def broke(self, error: BaseException) -> Ending:
         """Return the ending of an answer whose reading failed."""
-        reading, name = self.read(), type(error).__name__
-        if reading.finished:
-            return self._ending("ok", reading)
-        return self._ending("cancelled" if self.events and self._parts else outcome_of(error), reading, name)
+        said, name = self._said(), type(error).__name__
+        if said.finished:
+            return _ending("ok", said)
+        return _ending("cancelled" if self.events and self._parts else outcome_of(error), said, name)
 
-    def _ending(self, outcome: Outcome, reading: Reading, error: str | None = None) -> Ending:
-        return Ending(outcome=outcome, stated=reading.usage, answers=(Reply(reading, self),), error=error)
-
-    def read(self, *, whole: bool = False) -> Reading:
-        """Read what arrived; without `whole` the events that only carry text are left out where the others suffice."""
+    def _said(self) -> Said:
+        """Read what arrived."""
         content = b"".join(self._parts)
-        if not self.events:
-            return _fed(self, _documents(content))
-        lines = [line for line in content.splitlines() if b"{" in line]
-        if not whole:
-            telling = [line for line in lines if _TELLING.search(line)]
-            reading = _fed(self, map(_event, lines[:1] + [line for line in telling if line is not lines[0]]))
-            if reading.finished and reading.usage is not None:
-                return reading
-        return _fed(self, map(_event, lines))
+        provider = self.attempt.asked.model.provider or None
+        body = None if self.events else decoded(content)
+        if isinstance(body, dict):
+            return Whole(body, provider)
+        choices = self.attempt.request.get("n")
+        reading = Reading(provider, choices=choices if type(choices) is int and choices > 0 else 1)
+        if b"data:" in content:
+            for data in _data(content):
+                reading.feed_text(data)
+        else:
+            for event in events_of(content):
+                reading.feed(event)
+        return Said(reading)
 
 
-def _fed(heard: Heard, events: Iterable[Any]) -> Reading:
-    reading = Reading(heard.attempt.asked.model.provider or None)
-    for event in events:
-        if isinstance(event, dict):
-            reading.feed(event)
-    return reading
+def _ending(outcome: Outcome, said: Said, error: str | None = None) -> Ending:
+    return Ending(outcome=outcome, stated=said.usage, answers=(said,), error=error)
 
 
-def _event(line: bytes) -> Any:
-    """Return the JSON of a line of server-sent events, or of JSON lines; None where it holds none."""
-    return _loaded(line[line.index(b"{") :])
-
-
-def _documents(content: bytes) -> Iterator[Any]:
-    """Yield the object of a JSON body, or each of those in its list."""
-    document = _loaded(content)
-    yield from document if isinstance(document, list) else (document,)
-
-
-def _loaded(text: bytes) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
+def _data(content: bytes) -> Iterator[str]:
+    """Yield the data of each server-sent event."""
+    parts: list[str] = []
+    for line in (*content.decode("utf-8", errors="replace").split("\n"), ""):
+        if line.startswith("data:"):
+            parts.append(line[5:])
+        elif parts and line in ("", "\r"):
+            yield "\n".join(parts)
+            parts.clear()
