@@ -90,6 +90,48 @@ def test_ernie_35_has_older_and_shorter_names(spelling: str) -> None:
     assert place(spelling) == ("baidu", "ernie-3.5-8k")
 
 
+@pytest.mark.parametrize("version", ["4.0", "3.5"])
+@pytest.mark.parametrize(
+    "spelling", ["ERNIE {}", "ernie{}", "ernie_{}", "ERNIE-Bot-{}", "ernie bot {}", "ERNIE-{}-8K", "baidu/ERNIE {}"]
+)
+def test_ernie_is_written_in_many_ways(spelling: str, version: str) -> None:
+    assert place(spelling.format(version)) == ("baidu", f"ernie-{version}-8k")
+
+
+ARN = "arn:aws:bedrock:us-east-1:123456789012:"
+
+
+@pytest.mark.parametrize(
+    ("asked", "name"),
+    [
+        ("arn:aws:bedrock:us-east-1::foundation-model/anthropic.claude-v2", "anthropic.claude-v2"),
+        (f"{ARN}inference-profile/us.amazon.nova-pro-v1:0", "us.amazon.nova-pro-v1:0"),
+        (f"bedrock/{ARN}inference-profile/eu.amazon.nova-pro-v1:0", "eu.amazon.nova-pro-v1:0"),
+        (f"bedrock/converse/{ARN}inference-profile/us.amazon.nova-pro-v1:0", "us.amazon.nova-pro-v1:0"),
+        ("arn:aws-us-gov:bedrock:us-gov-west-1::foundation-model/meta.llama3-v1:0", "meta.llama3-v1:0"),
+        (f"{ARN}application-inference-profile/abc123", "application-inference-profile/abc123"),
+        (f"{ARN}provisioned-model/xyz", "provisioned-model/xyz"),
+    ],
+)
+def test_an_arn_of_bedrock_is_the_model_it_names_and_tells_no_account(asked: str, name: str) -> None:
+    """Pitfall 3."""
+    assert place(asked) == ("bedrock", name)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "projects/acme/locations/us-central1/publishers/google/models/gemini-2.5-pro",
+        "publishers/google/models/gemini-2.5-pro",
+        "vertex_ai/gemini-2.5-pro",
+        "vertex_ai/publishers/google/models/gemini-2.5-pro",
+    ],
+)
+def test_a_resource_name_of_vertex_is_the_model_it_names(asked: str) -> None:
+    """Pitfall 3."""
+    assert place(asked) == ("vertex", "gemini-2.5-pro")
+
+
 def test_a_dated_ernie_is_another_model() -> None:
     assert place("ERNIE-3.5-8K-0205") == ("baidu", "ernie-3.5-8k-0205")
 
@@ -149,7 +191,13 @@ def test_the_caller_may_name_the_provider() -> None:
 
 def test_what_was_resolved_once_stays() -> None:
     """The price book is asked with names that are resolved already."""
-    for asked in ("openrouter/openai/gpt-4o", "bedrock/converse/us.amazon.nova-pro-v1:0", "ERNIE-Bot-4", "gpt-4o"):
+    for asked in (
+        "openrouter/openai/gpt-4o",
+        "bedrock/converse/us.amazon.nova-pro-v1:0",
+        "ERNIE-Bot-4",
+        "gpt-4o",
+        ARN + "x",
+    ):
         once = resolve(asked)
         assert place(once.name, provider=once.provider) == (once.provider, once.name)
 

@@ -6,6 +6,7 @@ litellm is found, never imported: importing it takes seconds and may go to the n
 from __future__ import annotations
 
 import functools
+import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -63,9 +64,17 @@ class _Map(NamedTuple):
     """By the whole key, for names that tell no vendor."""
 
 
+DATE = re.compile(r"[-@](?:20\d{6}|20\d\d-\d\d-\d\d)$")
+"""The date at the end of a name: where the map does not list it, the model without it is meant."""
+
+
 def _find(name: str, provider: str) -> _Row | None:
     known = _map()
-    return known.rows.get((name, provider)) if provider else known.bare.get(name)
+    for spelling in (name, DATE.sub("", name)):
+        row = known.rows.get((spelling, provider)) if provider else known.bare.get(spelling)
+        if row is not None:
+            return row
+    return None
 
 
 @functools.cache

@@ -1,0 +1,8 @@
+"""Model: what the name of a model means, who serves it, and whose host an address is."""
+
+from __future__ import annotations
+
+from meter.model.naming import Model, resolve
+from meter.model.vendors import canonical_provider, host_of, is_vendor, provider_of_host
+
+__all__ = ["Model", "canonical_provider", "host_of", "is_vendor", "provider_of_host", "resolve"]
