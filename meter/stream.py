@@ -39,6 +39,8 @@ class MeteredStream:
         self._attempt = attempt
         self._open_choices = choices if isinstance(choices, int) and choices > 0 else 1
         self._chunks: list[Any] = []
+        self._is_chat = True
+        """False once a chunk was none of a chat."""
         self._ready: deque[Any] = deque()
         self._over = False
         self._late: BaseException | None = None
@@ -146,10 +148,25 @@ class MeteredStream:
         if not self._chunks:
             self._attempt.first_ns = time.perf_counter_ns()
         self._chunks.append(chunk)
+        if self._is_chat and self._is_text(chunk):
+            self._ready.append(chunk)
+            return None
         self._open_choices -= finished_choices(chunk)
         if not (self._attempt.hides_usage and getattr(chunk, "usage", None) is not None and not has_content(chunk)):
             self._ready.append(chunk)
         return None
+
+    def _is_text(self, chunk: Any) -> bool:
+        """Tell whether a chunk is like most, so that no more is asked of it: text of an only choice, which goes on."""
+        try:
+            (choice,) = chunk.choices
+            content = _field(_field(choice, "delta"), "content")
+            return type(content) is str and content != "" and _field(choice, "finish_reason") is None
+        except ValueError:  # none, or several
+            return False
+        except (AttributeError, TypeError):
+            self._is_chat = False
+            return False
 
     def _hand_over(self, end: type[Exception]) -> Any:
         if self._ready:
@@ -195,6 +212,12 @@ def stated_usage(stream: object, chunks: list[Any]) -> Usage | None:
     rebuilt = next(_usages(chunks), sent)
     # the chunk that litellm rebuilds adds up what was spread over several, but drops the cost that was stated
     return rebuilt if sent.stated_cost is None else replace(rebuilt, stated_cost=sent.stated_cost)
+
+
+def _field(model: Any, name: str) -> Any:
+    """Return a field: where it is one that its model does not name, pydantic takes a microsecond to find it."""
+    extra = getattr(model, "__pydantic_extra__", None)
+    return extra[name] if extra and name in extra else getattr(model, name)
 
 
 def _usages(chunks: list[Any]) -> Iterator[Usage]:
