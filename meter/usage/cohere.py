@@ -29,7 +29,7 @@ CHAT = Table(
     },
     beside={"input_tokens": ("input_image_tokens",)},
     counts={
-        "image": ("images",),
+        "given_image": ("images",),
         "search_unit": ("search_units",),
         "classification": ("classifications",),
     },

@@ -125,6 +125,8 @@ def _sdk(table: Table) -> Table:
         table,
         name=f"{table.name}-sdk",
         marks=paths(table.marks),
+        # Llama's body at Bedrock
+        strangers=("generation_token_count",),
         stands=paths(table.stands),
         fields={name: paths(where) for name, where in table.fields.items()},
         counts={name: paths(where) for name, where in table.counts.items()},

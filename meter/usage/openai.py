@@ -96,7 +96,7 @@ CHAT = Table(
             "result",  # Baidu's older API
         ),
         ends=("choices[].finish_reason",),
-        tells=r'"(?:usage|finish_reason|timings|service_tier)"\s*:\s*[^n\s]',
+        tells=r'"(?:usage|finish_reason|timings)"\s*:\s*[^n\s]',
     ),
 )
 
@@ -218,7 +218,7 @@ IMAGES = replace(
     signed=True,
     answer=Answer(
         signs=("data", "type=image_generation.", "type=image_edit."),
-        ends=("type=image_generation.completed|image_edit.completed",),
+        ends=("type=image_generation.completed|image_edit.completed", "data"),
     ),
 )
 
@@ -245,6 +245,7 @@ IMAGE_FILES = Table(
     stands=("",),
     distinct={"image": Distinct(paths=("data[].url", "data[].b64_json"))},
     tiers=(),
+    spare=True,
 )
 
 EMBEDDINGS = Table(

@@ -97,7 +97,7 @@ def usage_from(
     tokens = _whole_tokens(said, table)
     shrunk = _fit(tokens) or shrunk
     named = tuple((name, count) for name, count in counts.items() if count) if counts else ()
-    if not tokens and not named:
+    if not (tokens.get("input_tokens") or tokens.get("output_tokens") or named):
         return None
     return Usage(
         **tokens,

@@ -52,11 +52,9 @@ class Reading:
     @property
     def usage(self) -> Usage | None:
         """What the provider said was consumed so far; None while it has said nothing."""
-        for said in (self._said, *self._spare.values()):
-            usage = said and said.usage(self._seen, self.model)
-            if usage:
-                return usage
-        return self._elsewhere
+        usage = self._said and self._said.usage(self._seen, self.model)
+        spare = (said.usage(None, self.model) for said in self._spare.values())
+        return usage or next(filter(None, spare), self._elsewhere)
 
     @property
     def finished(self) -> bool:
@@ -108,10 +106,11 @@ class Reading:
             self._see(texts_seen(root, table))
 
     def _take_names(self, root: Any, table: Table) -> None:
-        if self.model is None:
-            self.model = _text_at(root, table.answer.model_steps)
-        if self.response_id is None:
-            self.response_id = _text_at(root, table.answer.id_steps)
+        if self.model is not None and self.response_id is not None:
+            return
+        self.model = self.model or _text_at(root, table.answer.model_steps)
+        self.response_id = self.response_id or _text_at(root, table.answer.id_steps)
+        self._tier = self._tier or tier_of((root,), table)
 
     def _take_usage(self, root: Any, table: Table) -> None:
         found = find(root, table)
@@ -169,7 +168,7 @@ class _Said:
                 merged[name] = figure
         self._usage = merged
 
-    def usage(self, seen: Mapping[str, Set[str]], model: str | None) -> Usage | None:
+    def usage(self, seen: Mapping[str, Set[str]] | None, model: str | None) -> Usage | None:
         """Return the usage so far."""
         return usage_from(self._response, self._usage, self.table, seen, model)
 
