@@ -1,4 +1,4 @@
-"""`meter explain`: one call's charge, line by line."""
+"""`meter explain`: one call's charge, line by line, or the lines that make up a cell of a report."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from meter.cli.options import ledger_option, put, reading, settings_for, tz_option
+from meter.cli.options import form, form_options, ledger_option, put, reading, settings_for, window_options
 from meter.errors import UnknownName
 
 if TYPE_CHECKING:
@@ -14,28 +14,59 @@ if TYPE_CHECKING:
 
     from meter.charge import Charge
     from meter.entry import Entry
+    from meter.settings import Settings
 
 
 @click.command(epilog="Example: meter explain last")
-@click.argument("id_", metavar="ID")
-@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
-@tz_option
+@click.argument("id_", metavar="[ID]", default="")
+@window_options
+@click.option("--currency", metavar="CODE", help="With a window: convert amounts, as `meter report` does.")
 @ledger_option
-def explain(id_: str, as_json: bool, tz: str | None, ledger: str | None) -> None:
+@form_options
+def explain(id_: str, ledger: str | None, **wanted: str | None) -> None:
     """Show each line of a call's charge.
 
     ID is a call's id, its last 8 digits or more, a provider's response id, or `last`. A line has quantity, rate and
-    amount; where the rate is from and since when stands above.
+    amount; where the rate is from and since when stands above. Without ID it is the calls of a window, like
+    `--user alice --month 2026-11`: the lines, by model, price and item, whose sum `meter report` shows.
     """
+    given = sorted(name for name, value in wanted.items() if value is not None and name != "tz")
+    if bool(id_) is bool(given):
+        raise click.UsageError("Give the ID of a call, or last; or which calls, like --user alice --month 2026-11.")
+    settings = settings_for(ledger, zone=wanted["tz"])
+    if id_:
+        _one(id_, settings)
+    else:
+        _many(settings, wanted)
+
+
+def _many(settings: Settings, wanted: dict[str, str | None]) -> None:
+    from meter.cli.progress import Progress
+    from meter.reports.ask import Wanted
+    from meter.reports.explained import explain as explained
+    from meter.reports.render import Column, json_document, write_list
+
+    with reading(settings) as opened, Progress() as told:
+        made = explained(opened, Wanted(**wanted).ask(opened, settings), told)
+    if form() == "json":
+        put(json_document(made.record()))
+    elif form() == "table":
+        put(made.screen())
+    else:
+        put(write_list(form(), [Column(name) for name in ("model", "item", "quantity", "amount")], made.records()))
+
+
+def _one(id_: str, settings: Settings) -> None:
     from meter.reports.render import json_list
 
-    settings = settings_for(ledger, zone=tz)
+    if form() not in {"table", "json"}:
+        raise click.UsageError(f"A single call is shown as text or with --json; there is no --{form()} of it.")
     with reading(settings) as opened:
         entries = opened.find(id_)
         zone = settings.zone or opened.zone
     if not entries:
         raise UnknownName(f'No call is known as "{id_}"; give its id, the last 8 digits of it, or last.')
-    if as_json:
+    if form() == "json":
         put([*json_list(_record(each) for each in entries), "\n"])
         return
     for place, each in enumerate(entries):
