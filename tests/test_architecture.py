@@ -42,7 +42,7 @@ SHARED = (
     ("usage", "period"),
     ("tokens", "attribution", "machine", "plugins"),
     ("prompt",),
-    ("model", "settings"),
+    ("images", "model", "settings"),
     BOTTOM,
 )
 HEAVY = {
