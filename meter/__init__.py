@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # what typing has under this name, without its import, which takes most of ours
 if TYPE_CHECKING:
+    from typing import Any
+
     from meter.answered import entry_of
     from meter.attribution import attribute
     from meter.budget import Limit

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
 Status = Literal["priced", "free", "partial", "unpriced", "stated"]
 
-NANO = 1_000_000_000
-"""Nano-units in one unit of a currency."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:

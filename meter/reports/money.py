@@ -5,11 +5,12 @@ from __future__ import annotations
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
 
-from meter.charge import NANO
 from meter.price import TOKEN_ITEMS
 
 Nanos = int | Fraction
 """Nano-units (1e-9) of a currency: whole as they were charged, a fraction once converted."""
+NANO = 1_000_000_000
+"""Nano-units in one unit of a currency."""
 
 DECIMALS = 12
 """Decimals kept of a number that does not end."""
