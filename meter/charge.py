@@ -106,6 +106,8 @@ def billable(usage: Usage, table: Table) -> Billed:
 
 Billed = list[tuple[str, int | Decimal | None]]
 
+_PER_CALL = ("request", "search_unit")
+"""Items of which every call has one at least, whatever it says."""
 _INPUT = ("cache_read", "cache_write", "cache_write_1h", "input_audio", "input_image", "input_video")
 _OUTPUT = ("reasoning", "output_audio", "output_image")
 """Parts of a whole, as items; a token that is two of them counts as the first."""
@@ -135,9 +137,7 @@ def _tokens(given: int, given_parts: tuple[int, ...], made: int, made_parts: tup
 
 def _once(usage: Usage, named: Mapping[str, Decimal], counts: Mapping[str, Decimal]) -> Billed:
     """Return what is billed once for a call, whatever it consumed, and its machine time."""
-    found: Billed = []
-    if "request" in named:
-        found.append(("request", counts.get("request", 1)))
+    found: Billed = [(item, counts.get(item, 1)) for item in _PER_CALL if item in named]
     if "machine_second" in named:
         seconds = None if usage.machine_us is None else Decimal(usage.machine_us).scaleb(-6, EXACT)
         found.append(("machine_second", seconds))
@@ -157,7 +157,7 @@ def _with_counts(usage: Usage, table: Table) -> Billed:
     for item, count in counts.items():
         if item == "web_search" and item not in named and "search_prompt" in named:
             found.append(("search_prompt", 1))
-        elif item in OVERLAPS or (item == "request" and item in named):
+        elif item in OVERLAPS or (item in _PER_CALL and item in named):
             continue
         elif item in named or item not in CONTENT or not usage.total_tokens:
             found.append((item, count))

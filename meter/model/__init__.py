@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from meter.model.naming import Model, resolve
-from meter.model.vendors import canonical_provider, host_of, is_vendor, provider_of_host
+from meter.model.vendors import VENDORS, canonical_provider, host_of, is_vendor, provider_of_host
 
-__all__ = ["Model", "canonical_provider", "host_of", "is_vendor", "provider_of_host", "resolve"]
+__all__ = ["VENDORS", "Model", "canonical_provider", "host_of", "is_vendor", "provider_of_host", "resolve"]
