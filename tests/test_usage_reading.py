@@ -467,6 +467,15 @@ class TestNonsense:
         usage = chat(prompt_tokens_details=details)
         assert usage == Usage(input_tokens=100, output_tokens=50, clamped=True)
 
+    def test_what_a_library_has_for_not_said_is_not_broken(self) -> None:
+        """The SDKs of Mistral and OpenAI put an object where a figure is absent."""
+        usage = usage_of(
+            SimpleNamespace(
+                prompt_tokens=100, completion_tokens=50, prompt_audio_seconds=object(), cached_tokens=object()
+            )
+        )
+        assert usage == Usage(input_tokens=100, output_tokens=50)
+
     @pytest.mark.parametrize("tier", [7, [], "", "x" * 65, None, True])
     def test_a_tier_that_is_no_name_is_not_taken(self, tier: Any) -> None:
         usage = usage_of({"usage": CHAT_USAGE, "service_tier": tier})

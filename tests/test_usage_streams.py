@@ -376,6 +376,11 @@ class TestBodies:
         body = json.dumps({"choices": [], "usage": CHAT_USAGE}, indent=2)
         assert usage_of(body) == CHAT_READ
 
+    def test_separators_of_lines_in_a_text_separate_no_events(self) -> None:
+        event = {"choices": [{"delta": {"content": "a\u2028b\x85c"}}], "usage": CHAT_USAGE}
+        body = f"data: {json.dumps(event, ensure_ascii=False)}\n\n"
+        assert list(events_of(body)) == [event]
+
     def test_data_on_several_lines_is_one_event(self) -> None:
         assert list(events_of('data: {"a":\ndata: 1}\n\n')) == [{"a": 1}]
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import struct
 import zlib
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 _FRAME = struct.Struct(">III")
 """Length of a frame, length of its headers, checksum of both: https://smithy.io/2.0/aws/amazon-eventstream.html."""
 _CHECKSUM_BYTES = 4
+_LINE_END = re.compile(r"\r\n|\n|\r")
+"""Not what str.splitlines takes for one: U+2028 and others stand in JSON texts as they are."""
 _HEADER_TEXT = 7
 """The type of a header that is text."""
 
@@ -35,7 +38,7 @@ def events_of(body: str | bytes) -> Iterator[Any]:
     elif whole is not None:
         yield whole
     else:
-        yield from _lines(body.splitlines())
+        yield from _lines(_LINE_END.split(body))
 
 
 def _lines(lines: Iterable[str]) -> Iterator[Any]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from decimal import Context, Decimal, InvalidOperation
 
 LIMIT = 10**15
 """The largest count that is believed; sums of it stay far inside a ledger's 64 bits."""
 
+_DATA = (str, bytes, bytearray, int, float, complex, Decimal, list, tuple, set, frozenset, Mapping)
+"""Whatever else stands where a number belongs is what a library has for "not said"."""
 _LONGEST_NUMBER = 32
 _COST_DIGITS = range(-18, 10)
 """Powers of ten of the first digit of a cost that is believed."""
@@ -24,7 +27,7 @@ def whole_number(value: object, *, lenient: bool = False) -> tuple[int, bool]:
         return value, True
     number = _number(value)
     if number is None:
-        return 0, False
+        return 0, not isinstance(value, _DATA)
     count = LIMIT if number > LIMIT else max(round(number), 0)
     return count, lenient and count == number
 
@@ -33,7 +36,7 @@ def quantity(value: object) -> tuple[Decimal, bool]:
     """Return a quantity from 0 to LIMIT in millionths, and whether the value was one."""
     number = _number(value)
     if number is None or number < 0:
-        return Decimal(0), False
+        return Decimal(0), not isinstance(value, _DATA)
     if number > LIMIT:
         return Decimal(LIMIT), False
     exact = Decimal(str(number))
