@@ -21,7 +21,6 @@ The backend's own exceptions are not here: they pass through unchanged.
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -102,5 +101,7 @@ class LocalModelError(MeterError):
 
 def suggest(name: str, known: Iterable[str]) -> str:
     """Return ` Did you mean "x"?` for the nearest known name, or nothing."""
+    import difflib  # a millisecond, and mostly there is nothing to suggest
+
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     return f' Did you mean "{near[0]}"?' if near else ""
