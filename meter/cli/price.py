@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 LAZY = {
     "alias": "Say that a name stands for another model.",
+    "compare": "List where two sources disagree on a model now.",
     "discount": "Take a share off what a vendor publishes.",
     "history": "List every dated price of a model, source by source.",
     "load": "Set the rates of a file.",
