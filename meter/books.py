@@ -67,6 +67,7 @@ class Books:
         self._limits = tuple(limits)
         self._failure: MeterError | None = None
         self._outputs: dict[tuple[str, str], tuple[tuple[int, ...], list[int]]] = {}
+        self._told = False
         self._begin()
         _all.add(self)
         atexit.register(_at_exit, weakref.ref(self))
@@ -142,7 +143,7 @@ class Books:
         except Exception as error:  # metering never breaks a call: whatever is wrong with the ledger is logged
             if self.settings.on_unavailable == "fail":
                 raise
-            log.warning("No hold was written for call %s, it goes on without: %s", hold.id, error)
+            self._tell(f"Calls go on without a hold: {error}")
         return None
 
     async def reserve_async(self, hold: Hold, given_up: Callable[[], None]) -> Refusal | None:
@@ -162,7 +163,8 @@ class Books:
         try:
             self._settle(entry, hold, wait=True)
         except Exception as error:  # noqa: BLE001  the answer is there: it is handed over whatever the ledger says
-            self._unwritten.add(entry, hold, error)
+            self._tell(f"Calls go to the spill: {error}")
+            self._unwritten.add(entry, hold)
             self._spilled.begin()
         except BaseException:  # a signal's handler ended it, and perhaps the process
             self.leave(lambda: self.settle(entry, hold))
@@ -206,6 +208,12 @@ class Books:
     def _settle(self, entry: Entry, hold: Hold | None, *, wait: bool) -> None:
         ledger = self.open()
         self._turn.take(lambda: ledger.settle(entry, hold.id if hold else None, wait=False), wait=wait)
+        self._told = False
+
+    def _tell(self, what: str) -> None:
+        """Warn that something cannot be written, once until it can."""
+        log.log(logging.DEBUG if self._told else logging.WARNING, what)
+        self._told = True
 
     def _take_in(self) -> bool:
         """Take in what was spilled; return whether nothing of it waits any more."""
@@ -258,6 +266,7 @@ class Books:
 
     def end(self) -> None:
         """Give up the streams that are still open, and close: the process ends."""
+        self._later.finish()  # some of them may be in its hands
         for ref in self._streams.valuerefs():
             stream = ref()
             if stream is not None:
@@ -268,7 +277,7 @@ class Books:
         try:
             rates = self.open().prices()
         except MeterError as error:
-            log.warning("Calls go to the spill: %s", error)
+            self._tell(f"Calls go to the spill: {error}")
         else:
             # rates are only ever added, so their number tells whether there are new ones
             if len(rates) != self._user_prices:

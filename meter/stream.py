@@ -190,12 +190,9 @@ class MeteredStream:
         return self._ending("cancelled")
 
     def _ending(self, outcome: Outcome, error: str | None = None) -> Ending:
-        chunks, self._chunks = self._chunks, []
-        return _ending(outcome, self._stream, chunks, error)
-
-
-def _ending(outcome: Outcome, stream: object, chunks: list[Any], error: str | None = None) -> Ending:
-    return Ending(outcome=outcome, stated=stated_usage(stream, chunks), answers=chunks, error=error)
+        # kept here as well, for whoever ends it if this ending is interrupted
+        chunks = self._chunks.copy()
+        return Ending(outcome=outcome, stated=stated_usage(self._stream, chunks), answers=chunks, error=error)
 
 
 def stated_usage(stream: object, chunks: list[Any]) -> Usage | None:

@@ -22,15 +22,15 @@ class Unwritten:
     def __init__(self, settings: Settings) -> None:
         self._url = settings.ledger
         self._to_stderr = settings.spill == "stderr"
+        self._told = False
         self._waiting: deque[tuple[Entry, Hold | None]] = deque()
 
     def __len__(self) -> int:
         """Return how many entries are in memory alone."""
         return len(self._waiting)
 
-    def add(self, entry: Entry, hold: Hold | None, why: Exception) -> None:
+    def add(self, entry: Entry, hold: Hold | None) -> None:
         """Spill an entry; where the spill cannot be written either it waits in memory."""
-        log.warning("Call %s goes to the spill: %s", entry.id, why)
         self._waiting.append((entry, hold))
         self.put()
 
@@ -44,6 +44,9 @@ class Unwritten:
             try:
                 spill.put(self._url, entry, hold.id if hold else None, to_stderr=to_stderr or self._to_stderr)
             except Exception as error:  # noqa: BLE001  the disk is full, stderr is closed: it waits for better times
-                log.warning("The spill cannot be written (%s); call %s waits in memory.", error, entry.id)
                 self._waiting.appendleft((entry, hold))
+                if not self._told:
+                    log.warning("The spill cannot be written (%s); what comes waits in memory.", error)
+                self._told = True
                 return
+        self._told = False

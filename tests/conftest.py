@@ -12,7 +12,9 @@ import pytest
 
 from meter.errors import LocalModelError
 from meter.local import LocalModel, fetch
+from tests.crashing import Answering
 from tests.loopback import Loopback
+from tests.nursery import Nursery
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,6 +74,20 @@ def loopback() -> Iterator[Loopback]:
     with Loopback() as server:
         yield server
     assert not server.failures
+
+
+@pytest.fixture(scope="session")
+def answering() -> Iterator[Answering]:
+    """Serve from a process of its own, with an id for each answer."""
+    with Answering() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def nursery(answering: Answering, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
+    """Keep a process that forks others, litellm loaded."""
+    with Nursery(answering.call, tmp_path_factory.mktemp("nursery")) as made:
+        yield made
 
 
 def missing(what: str) -> NoReturn:
