@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Self
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-RECORDINGS = Path(__file__).parent / "recordings" / "clients.jsonl"
+RECORDINGS = Path(__file__).parent / "recordings"
 _EVENT = re.compile(r".*?(?:\r?\n){2}|.+\Z", re.DOTALL)
 
 
@@ -31,9 +31,16 @@ class Recording:
     """One exchange with a provider."""
 
     provider: str
-    content_type: str
+    path: str
+    status: int
+    request: Any
     response: Any
     """An object, or server-sent events as they came."""
+
+    @property
+    def content_type(self) -> str:
+        """What the provider calls it."""
+        return "text/event-stream; charset=utf-8" if isinstance(self.response, str) else "application/json"
 
     @property
     def pieces(self) -> list[bytes]:
@@ -44,13 +51,11 @@ class Recording:
 
 
 @cache
-def recordings() -> Mapping[str, Recording]:
-    """Return the recorded exchanges by id."""
-    found = {}
-    for line in RECORDINGS.read_text("utf-8").splitlines():
-        row = json.loads(line)
-        found[row["id"]] = Recording(row["provider"], row["content_type"], row["response"])
-    return found
+def recordings(name: str = "clients.jsonl") -> Mapping[str, Recording]:
+    """Return the recorded exchanges of a file by id."""
+    rows = map(json.loads, (RECORDINGS / name).read_text("utf-8").splitlines())
+    fields = ("provider", "path", "status", "request", "response")
+    return {row["id"]: Recording(*(row[field] for field in fields)) for row in rows}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,14 +99,15 @@ class Replay:
         """Its address, without a path."""
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
-    def play(self, name: str, *, compressed: bool = False, **fields: Any) -> Self:
+    def play(self, recording: str | Recording, *, compressed: bool = False, **fields: Any) -> Self:
         """Add a recording as what the next request gets."""
-        recording = recordings()[name]
+        recording = recordings()[recording] if isinstance(recording, str) else recording
+        fields = {"status": recording.status, **fields}
         pieces = recording.pieces
         if compressed:
             fields["headers"] = {"content-encoding": "gzip"}
             pieces = _compressed(pieces)
-        return self._say(Answer(pieces=pieces, content_type=recording.content_type, **fields))
+        return self.say(Answer(pieces=pieces, content_type=recording.content_type, **fields))
 
     def fail(self, status: int, **headers: str) -> Self:
         """Add an error as what the next request gets; the SDK may try again at once."""
@@ -109,13 +115,14 @@ class Replay:
         body = json.dumps({"type": "error", "error": error}).encode()
         # what Stainless and Speakeasy wait for; google-genai and mistralai are told by their own options
         at_once = {"retry-after-ms": "1", **{name.replace("_", "-"): value for name, value in headers.items()}}
-        return self._say(Answer(pieces=[body], status=status, headers=at_once))
+        return self.say(Answer(pieces=[body], status=status, headers=at_once))
 
     def silence(self) -> Self:
         """Add no answer at all as what the next request gets."""
-        return self._say(Answer(pieces=[], pause_after=0))
+        return self.say(Answer(pieces=[], pause_after=0))
 
-    def _say(self, answer: Answer) -> Self:
+    def say(self, answer: Answer) -> Self:
+        """Add an answer that is made for a test as what the next request gets."""
         self._script.append(answer)
         return self
 
@@ -148,6 +155,7 @@ def _compressed(pieces: list[bytes]) -> list[bytes]:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = False  # so that closing waits for every handler
+    request_queue_size = 64
 
     def __init__(self, replay: Replay) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)

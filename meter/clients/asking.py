@@ -41,7 +41,8 @@ class Asking:
 def read_request(http: Any) -> Asking | None:
     """Return what an HTTP request asks of a model; None where it is no call of one, or cannot be read."""
     url = http.url
-    found = endpoint_of(http.method, url.path)
+    # as it is sent: a model's name may have a slash, which is written %2F
+    found = endpoint_of(http.method, url.raw_path.partition(b"?")[0].decode())
     if found is None:
         return None
     endpoint, named = found

@@ -33,12 +33,12 @@ class Endpoint:
         return re.compile(self.last.encode()) if self.last else None
 
 
-# a line of its own: the texts in JSON hold no line breaks
-_DONE = r"[\r\n]data: ?\[DONE\]"
-_RESPONSE = r"[\r\n]event: ?response\.(?:completed|failed|incomplete)[\r\n]"
-_MESSAGE_STOP = r"[\r\n]event: ?message_stop[\r\n]"
-_CONVERSATION = r"[\r\n]event: ?conversation\.response\.done[\r\n]"
-_MESSAGE_END = r"[\r\n]event: ?message-end[\r\n]"
+# the line break behind it is what tells: the texts in JSON hold none
+_DONE = r"data: ?\[DONE\] *[\r\n]"
+_RESPONSE = r"event: ?response\.(?:completed|failed|incomplete)[\r\n]"
+_MESSAGE_STOP = r"event: ?message_stop[\r\n]"
+_CONVERSATION = r"event: ?conversation\.response\.done[\r\n]"
+_MESSAGE_END = r"event: ?message-end[\r\n]"
 # in a text the quotes would be escaped
 _OLLAMA = r'"done": ?true'
 _MODEL = r"/(?P<model>[^/:]+)"

@@ -78,7 +78,7 @@ class Heard:
         # sound and pictures tell nothing, and may be long
         self._is_text = self.events or not content_type or "json" in content_type or "text" in content_type
         self._parts: list[bytes] = []
-        self._tail = b"\n"
+        self._tail = b""
         self._closing = False
 
     def take(self, chunk: bytes) -> bool:
