@@ -70,7 +70,7 @@ def _gemini() -> Callable[[Any], Any]:
 
 def _mistral() -> Callable[[Any], Any]:
     models = pytest.importorskip("mistralai.client.models")
-    return lambda value: models.ChatCompletionResponse.model_validate(value)
+    return models.ChatCompletionResponse.model_validate
 
 
 SDKS = {
