@@ -36,6 +36,9 @@ class Hours:
         if any(bound.tzinfo is not None for span in self.spans for bound in span):
             raise InvalidPrice(f"Hours {self.spans} have a zone; give them in UTC, without one.")
         _zone(self.zone)
+        if self.weekdays == WEEK:
+            # no calendar is asked: the same hours are the same value
+            object.__setattr__(self, "zone", "UTC")
 
     def hold_at(self, at: datetime) -> bool:
         """Tell whether an instant lies in these hours."""

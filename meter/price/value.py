@@ -44,7 +44,7 @@ class Tier:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rates", rates_of(self.rates))
-        if self.factor is not None and not (isinstance(self.factor, Decimal) and 0 <= self.factor < _LIMIT):
+        if self.factor is not None and not (_is_finite(self.factor) and 0 <= self.factor < _LIMIT):
             raise InvalidPrice(f"The factor of a tier is {self.factor!r}; give a Decimal from 0 on, below {_LIMIT}.")
 
     def holds_for(self, usage: Usage) -> bool:
@@ -130,7 +130,7 @@ class Price:
 
     def _check_terms(self) -> None:
         share = self.discount
-        if share is not None and not (isinstance(share, Decimal) and -_LIMIT < share <= 1):
+        if share is not None and not (_is_finite(share) and -_LIMIT < share <= 1):
             raise InvalidPrice(f"The discount on {self.model or self.provider} is {share!r}; give a share up to 1.")
         if self.user is not None and self.team is not None:
             raise InvalidPrice(f"The price of {self.model} is for the user {self.user!r} and a team; give one of them.")
@@ -199,6 +199,10 @@ class Price:
 
 
 _LIMIT = Decimal(1000)
+
+
+def _is_finite(number: object) -> bool:
+    return isinstance(number, Decimal) and number.is_finite()
 
 
 def _edge(tier: Tier) -> int:
