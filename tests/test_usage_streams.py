@@ -325,7 +325,7 @@ class TestText:
                 reading.feed_text(line.removeprefix("data:").strip())
         same = fed(*events(row["response"]), provider=row["provider"], api=row["api"])
         assert (reading.usage, reading.finished, reading.model) == (same.usage, same.finished, same.model)
-        assert sorted(reading.texts) == sorted(same.texts)
+        assert reading.texts == same.texts == reading.texts
 
     def test_a_word_in_the_text_is_no_figure(self) -> None:
         chunk = {

@@ -47,7 +47,8 @@ class Reading:
         self._tier: str | None = None
         self._seen: dict[str, set[str]] = {}
         self._texts: list[str] = []
-        self._undecoded: list[str] = []
+        self._undecoded: list[tuple[int, str]] = []
+        """Events as they came, each with the number of texts that stand before its own."""
 
     @property
     def usage(self) -> Usage | None:
@@ -71,15 +72,19 @@ class Reading:
     def texts(self) -> list[str]:
         """Every piece of text of the answer, for counting where no usage comes; never to be kept."""
         undecoded, self._undecoded = self._undecoded, []
-        for data in undecoded:
+        known, self._texts, taken = self._texts, [], 0
+        for before, data in undecoded:
+            self._texts += known[taken:before]
+            taken = before
             self.feed(decoded(data))
+        self._texts += known[taken:]
         return self._texts
 
     def feed_text(self, data: str) -> None:
         """Take in the JSON of one event; where it says no more than text, it is decoded when the text is wanted."""
         tells = self._table and self._table.answer.tells_more
         if tells and self.model and not tells.search(data):
-            self._undecoded.append(data)
+            self._undecoded.append((len(self._texts), data))
         else:
             self.feed(decoded(data))
 
