@@ -37,6 +37,7 @@ LAZY = {
     "history": "List every dated price of a model, source by source.",
     "load": "Set the rates of a file.",
     "missing": "List the models whose calls have no price.",
+    "update": "Fetch newer published prices, and show what changes here.",
 }
 """Commands of modules of their own, each with its short help."""
 
