@@ -10,8 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meter.charge import nanos_of, price_call
-from meter.price import ITEMS, Price, Tier, per_million
+from meter.charge import list_charge, price_call
+from meter.price import CONTENT, ITEMS, OVERLAPS, TOKEN_ITEMS, Price, Tier, per_million
+from meter.price.rate import nanos_of
+from meter.price.terms import discounted
+from meter.reports.money import shown
 from meter.usage.value import Usage
 
 
@@ -19,8 +22,12 @@ def per_mtok(**rates: str | int) -> dict[str, Decimal]:
     return {item: per_million(Decimal(rate)) for item, rate in rates.items()}
 
 
-def priced(rates: dict[str, Decimal], *tiers: Tier) -> Price:
-    return Price(model="m", provider="v", currency="USD", rates=rates, tiers=tiers)
+def priced(rates: dict[str, Decimal], *tiers: Tier, **more: Any) -> Price:
+    return Price(model="m", provider="v", currency="USD", rates=rates, tiers=tiers, **more)
+
+
+def counted(**counts: int) -> tuple[tuple[str, Decimal], ...]:
+    return tuple((name, Decimal(count)) for name, count in counts.items())
 
 
 # Claude Opus 4: 15 / 18.75 / 30 / 1.50 / 75 dollars per million
@@ -100,6 +107,173 @@ def test_a_token_that_is_audio_and_cached_is_billed_once() -> None:
     assert {line.item: line.quantity for line in charge.lines} == {"cache_read": 60, "input_audio": 40}
 
 
+REALTIME = priced(
+    per_mtok(input=4, cache_read="0.4", input_audio=32, cache_read_audio="0.8", output=16, output_audio=64)
+)
+
+
+def test_cached_audio_is_billed_at_its_own_rate_where_the_provider_tells_it() -> None:
+    usage = Usage(
+        input_tokens=1000,
+        cache_read_tokens=300,
+        input_audio_tokens=400,
+        output_tokens=100,
+        output_audio_tokens=60,
+        counts=counted(cache_read_audio=200),
+    )
+    # cached: 200 audio x 0.8 + 100 text x 0.4; not cached: 200 audio x 32 + 500 text x 4; 60 x 64 + 40 x 16 made
+    assert price_call(usage, REALTIME).amount == Decimal("0.01308")
+    assert {line.item: line.quantity for line in price_call(usage, REALTIME).lines} == {
+        "cache_read_audio": 200,
+        "cache_read": 100,
+        "input_audio": 200,
+        "input": 500,
+        "output_audio": 60,
+        "output": 40,
+    }
+
+
+def test_an_overlap_larger_than_what_it_is_part_of_is_cut() -> None:
+    """Pitfall 6: no bucket goes below 0, whatever a provider says."""
+    usage = Usage(input_tokens=10, cache_read_tokens=4, input_audio_tokens=6, counts=counted(cache_read_audio=99))
+    charge = price_call(usage, REALTIME)
+    assert {line.item: line.quantity for line in charge.lines} == {"cache_read_audio": 4, "input_audio": 2, "input": 4}
+
+
+def test_audio_without_a_rate_is_unknown_unless_the_source_names_every_kind_that_differs() -> None:
+    """Pitfall 12."""
+    usage = Usage(input_tokens=10, input_audio_tokens=10)
+    rates = per_mtok(input=1)
+    assert price_call(usage, priced(rates)).status == "unpriced"
+    assert price_call(usage, priced(rates, names_kinds=True)).nanos == 10_000
+
+
+@pytest.mark.parametrize(
+    ("rates", "usage", "amount"),
+    [
+        # whisper: a minute at 0.006 dollars
+        ({"audio_second": "0.0001"}, Usage(counts=counted(audio_second=60)), "0.006"),
+        # speech: 500 characters at 15 dollars per million
+        ({"character": "0.000015"}, Usage(counts=counted(character=500)), "0.0075"),
+        # two images at 0.04
+        ({"image": "0.04"}, Usage(counts=counted(image=2)), "0.08"),
+        # four seconds of video at 0.10
+        ({"video_second": "0.1"}, Usage(counts=counted(video_second=4)), "0.4"),
+        # seven pages at a dollar per thousand, two of them annotated at three
+        ({"page": "0.001", "annotated_page": "0.003"}, Usage(counts=counted(page=5, annotated_page=2)), "0.011"),
+        # a reranker is paid by search units, of which a call has one at least
+        ({"search_unit": "0.002"}, Usage(counts=counted(search_unit=3)), "0.006"),
+        ({"search_unit": "0.002"}, Usage(input_tokens=900), "0.002"),
+        ({"request": "0.005"}, Usage(input_tokens=900), "0.005"),
+        # tools beside a chat: 10 dollars per thousand searches, 2.50 per thousand files searched, 0.03 for a container
+        (
+            {"input": "0", "web_search": "0.01", "file_search": "0.0025", "code_session": "0.03"},
+            Usage(input_tokens=5, counts=counted(web_search=3, file_search=2, code_session=1)),
+            "0.065",
+        ),
+    ],
+)
+def test_what_is_no_token_has_a_rate_of_its_own(rates: dict[str, str], usage: Usage, amount: str) -> None:
+    charge = price_call(usage, priced({item: Decimal(rate) for item, rate in rates.items()}))
+    assert (charge.amount, charge.status) == (Decimal(amount), "priced")
+
+
+def test_the_same_content_is_billed_once_by_its_measure_or_by_its_tokens() -> None:
+    heard = Usage(input_tokens=100, input_audio_tokens=80, output_tokens=20, counts=counted(audio_second=8))
+    by_token = priced(per_mtok(input=1, input_audio=10, output=5))
+    by_second = priced({**per_mtok(input=1, input_audio=10, output=5), "audio_second": Decimal("0.0001")})
+    # 20 x 1 + 80 x 10 + 20 x 5 per million; 8 seconds in the place of the 80 tokens
+    assert price_call(heard, by_token).amount == Decimal("0.00092")
+    assert price_call(heard, by_second).amount == Decimal("0.00092")
+    assert [line.item for line in price_call(heard, by_second).lines] == ["input", "output", "audio_second"]
+
+
+def test_a_prompt_with_searches_is_billed_once_where_the_vendor_does_so() -> None:
+    usage = Usage(input_tokens=1, counts=counted(web_search=4))
+    assert price_call(usage, priced({"input": Decimal(0), "search_prompt": Decimal("0.035")})).amount == Decimal(
+        "0.035"
+    )
+
+
+def test_a_short_clip_is_billed_at_the_least_that_is() -> None:
+    whisper = priced({"audio_second": Decimal("0.00003")}, least={"audio_second": Decimal(10)})
+    assert price_call(Usage(counts=counted(audio_second=4)), whisper).amount == Decimal("0.0003")
+    assert price_call(Usage(counts=counted(audio_second=11)), whisper).amount == Decimal("0.00033")
+
+
+@pytest.mark.parametrize("name", ["web_search", "code_execution", "image_generation", "nobody_s"])
+def test_a_service_without_a_rate_is_partial_and_a_measure_of_what_tokens_pay_for_is_not(name: str) -> None:
+    """Pitfall 12: a component without a rate is not silently free."""
+    price = priced(per_mtok(input=1))
+    charge = price_call(Usage(input_tokens=10, counts=counted(**{name: 1})), price)
+    assert (charge.status, charge.nanos) == ("partial", 10_000)
+    assert price_call(Usage(input_tokens=10, counts=counted(page=1, image=2)), price).status == "priced"
+    assert price_call(Usage(counts=counted(page=1)), price).status == "unpriced"
+
+
+def test_what_cannot_be_known_makes_a_charge_partial_and_is_named() -> None:
+    """Pitfall 12: free quotas and surcharges by region, which no usage tells."""
+    doubted = priced(
+        {**per_mtok(input=1), "web_search": Decimal("0.01")}, unknown={"web_search": "1,500 a day are free"}
+    )
+    plain = price_call(Usage(input_tokens=10), doubted)
+    searched = price_call(Usage(input_tokens=10, counts=counted(web_search=1)), doubted)
+    assert (plain.status, plain.unknown) == ("priced", ())
+    assert (searched.status, searched.unknown) == ("partial", ("1,500 a day are free",))
+    assert searched.amount == Decimal("0.01001")
+    everywhere = price_call(Usage(input_tokens=10), priced(per_mtok(input=1), unknown={"*": "10 % more in a region"}))
+    assert (everywhere.status, everywhere.unknown) == ("partial", ("10 % more in a region",))
+
+
+@pytest.mark.parametrize(
+    ("served", "status"), [("priority", "partial"), ("default", "priced"), ("on_demand", "priced"), ("batch", "priced")]
+)
+def test_a_dearer_tier_that_the_price_does_not_name_is_partial(served: str, status: str) -> None:
+    """Pitfall 10: the tier that was served decides, also where its rate is not known."""
+    price = priced(per_mtok(input=2), Tier(service_tier="batch", rates=per_mtok(input=1)))
+    charge = price_call(Usage(input_tokens=10, service_tier=served), price)
+    assert charge.status == status
+    assert ("priority" in "".join(charge.unknown)) is (status == "partial")
+
+
+def test_inference_in_the_us_costs_a_tenth_more_on_every_kind_of_token() -> None:
+    # (1,000 x 5 + 4,000 x 0.5 + 500 x 25) x 1.1 = 21,450 per million, and half of input and output in a batch
+    opus = priced(
+        per_mtok(input=5, cache_read="0.5", output=25),
+        Tier(service_tier="batch", rates=per_mtok(input="2.5", output="12.5")),
+        Tier(service_tier="us", rates={}, factor=Decimal("1.1")),
+    )
+    usage = {"input_tokens": 5_000, "cache_read_tokens": 4_000, "output_tokens": 500}
+    assert price_call(Usage(**usage, service_tier="standard us"), opus).amount == Decimal("0.02145")
+    assert price_call(Usage(**usage, service_tier="batch us"), opus).amount == Decimal("0.011825")
+
+
+def test_a_discounted_call_costs_less_and_its_list_cost_follows_from_the_same_price() -> None:
+    usage = Usage(input_tokens=1_000, output_tokens=100)
+    listed = priced(per_mtok(input=3, output=15))
+    less = Price.from_json(discounted(listed, Decimal("0.15")).to_json())
+    # 0.0045 dollars, and 85 % of it
+    assert price_call(usage, less).amount == Decimal("0.003825")
+    assert list_charge(usage, less).amount == price_call(usage, listed).amount == Decimal("0.0045")
+    assert list_charge(usage, listed).nanos == price_call(usage, listed).nanos
+    assert list_charge(usage, None).status == "unpriced"
+
+
+def test_what_the_provider_states_stays_beside_what_we_compute() -> None:
+    """Pitfall 11."""
+    usage = Usage(input_tokens=10, stated_cost=Decimal("0.0123"))
+    charge = price_call(usage, priced(per_mtok(input=1)))
+    assert (charge.status, charge.nanos, usage.stated_cost) == ("priced", 10_000, Decimal("0.0123"))
+
+
+def test_a_single_token_of_a_small_model_is_not_shown_as_nothing() -> None:
+    """Pitfall 14: 50 nano-dollars."""
+    charge = price_call(Usage(input_tokens=1), priced(per_mtok(input="0.05")))
+    assert charge.nanos == 50
+    assert charge.amount is not None
+    assert shown(charge.amount) == "0.00000005"
+
+
 LONG = priced(
     per_mtok(input=3, output=15, cache_read="0.3"),
     Tier(above_input_tokens=200_000, rates=per_mtok(input=6, output="22.5", cache_read="0.6")),
@@ -174,7 +348,8 @@ def usages(draw: st.DrawFn) -> Usage:
         **parts(given_input, "input_audio_tokens", "input_image_tokens", "input_video_tokens"),
         **parts(given_output, "reasoning_tokens", "output_audio_tokens", "output_image_tokens"),
     }
-    counts = draw(st.dictionaries(st.sampled_from(("web_search", "page")), st.decimals(0, 1000, places=3)))
+    names = st.sampled_from(("web_search", "page", "audio_second", "cache_read_audio", "output_video", "request", "x"))
+    counts = draw(st.dictionaries(names, st.decimals(0, 1000, places=3)))
     return Usage(
         input_tokens=given_input,
         output_tokens=given_output,
@@ -210,6 +385,13 @@ def test_the_lines_sum_to_the_total_and_no_line_is_below_0(
 
 @given(usages())
 def test_every_token_is_billed_once(usage: Usage) -> None:
+    """Pitfalls 5 and 8: whatever is two things at once."""
+    measured = {CONTENT[name] for name, count in usage.counts if count and name in CONTENT}
     charge = price_call(usage, priced(dict.fromkeys(ITEMS, Decimal(1))))
-    tokens = [line for line in charge.lines if line.item not in {"request", "machine_second", "web_search", "page"}]
-    assert sum(line.quantity or 0 for line in tokens) == usage.total_tokens
+    billed = sum(line.quantity or 0 for line in charge.lines if line.item in TOKEN_ITEMS)
+    overlapping = {line.item for line in charge.lines} & OVERLAPS.keys()
+    if not measured:
+        assert billed == usage.total_tokens
+    else:
+        assert billed <= usage.total_tokens
+    assert all(line.quantity and line.quantity > 0 for line in charge.lines if line.item in overlapping)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from meter.charge import Charge, price_call
 from meter.errors import InvalidTime
 from meter.model import resolve
 from meter.price import Price
+from meter.price.hours import Hours, span_of
 from meter.pricebook import KEPT, PriceBook
 from meter.sources import ALWAYS, around
 from meter.usage.value import Usage
@@ -175,6 +177,152 @@ def test_a_source_that_breaks_does_not_break_the_call(caplog: pytest.LogCaptureF
     found = PriceBook(sources=(Broken("broken"), Known("sound", price(2)))).find("m", "openai", NOW)
     assert found is not None
     assert "broken was asked for a price and failed" in caplog.text
+
+
+# terms
+
+
+def terms(model: str = "", provider: str = "openai", **more: Any) -> Price:
+    """Return a row that sets no rates of its own."""
+    return Price(model=model, provider=provider, currency="XXX", rates={}, **more)
+
+
+def rate_of(book: PriceBook, name: str = "m", **who: Any) -> Decimal | None:
+    found = book.find(name, "openai", NOW, **who)
+    return found and found.rates["input"]
+
+
+def test_a_discount_is_on_what_is_published_and_keeps_it_beside() -> None:
+    book = PriceBook([terms("m", discount=Decimal("0.25"))], sources=[Known("one", price(4), price(8, "n"))])
+    found = book.find("m", "openai", NOW)
+    assert found is not None
+    assert (found.rates["input"], found.published) == (3, price(4))
+    assert rate_of(book, "n") == 8
+
+
+def test_a_discount_may_be_on_everything_of_a_vendor_and_one_on_a_model_comes_before_it() -> None:
+    rows = [terms("m", discount=Decimal("0.5")), terms(discount=Decimal("0.25"))]
+    book = PriceBook(rows, sources=[Known("one", price(4), price(8, "n"), price(8, "n", "groq"))])
+    assert [rate_of(book, name) for name in ("m", "n")] == [2, 6]
+    elsewhere = book.find("n", "groq", NOW)
+    assert elsewhere is not None
+    assert elsewhere.rates["input"] == 8
+
+
+def test_rates_of_one_s_own_are_not_discounted_and_keep_what_is_published_beside() -> None:
+    book = PriceBook([price(3), terms(discount=Decimal("0.5"))], sources=[Known("one", price(4))])
+    found = book.find("m", "openai", NOW)
+    assert found is not None
+    assert (found.rates["input"], found.published, found.discount) == (3, price(4), None)
+    own = PriceBook([price(3, "m", "127.0.0.1")]).find("m", "127.0.0.1", NOW)
+    assert own == price(3, "m", "127.0.0.1")
+
+
+def test_a_row_for_a_user_comes_before_one_for_a_team_and_that_before_one_for_all() -> None:
+    rows = [replace(price(1), user="alice"), replace(price(2), team="blue"), price(3)]
+    book = PriceBook(rows, sources=[])
+    who: list[dict[str, str]] = [
+        {"user": "alice", "team": "blue"},
+        {"user": "bob", "team": "blue"},
+        {"user": "bob"},
+        {},
+    ]
+    assert [rate_of(book, **each) for each in who] == [1, 2, 3, 3]
+    assert [rate_of(book, **each) for each in reversed(who)] == [3, 3, 2, 1]
+
+
+def test_a_discount_for_a_team_is_not_everybody_s() -> None:
+    book = PriceBook([terms(discount=Decimal("0.5"), team="blue")], sources=[Known("one", price(4))])
+    assert [rate_of(book, team=team) for team in ("blue", "red", None)] == [2, 4, 4]
+
+
+def test_a_snapshot_does_not_name_the_user_it_was_set_for() -> None:
+    """What is kept with an entry would outlive a user who is forgotten."""
+    found = PriceBook([replace(price(1), user="alice")], sources=[]).find("m", "openai", NOW, user="alice")
+    assert found is not None
+    assert "alice" not in found.to_json()
+
+
+def test_users_without_terms_share_an_answer() -> None:
+    source = Known("one", price(4))
+    book = PriceBook([replace(price(1), user="alice")], sources=[source])
+    for number in range(100):
+        rate_of(book, user=f"user-{number}")
+    assert source.asked == 1
+    assert book.is_ready("m", "openai")
+
+
+def test_terms_hold_from_their_day_to_their_last() -> None:
+    row = terms(discount=Decimal("0.5"), valid_from=days(1), valid_to=days(2))
+    book = PriceBook([row], sources=[Known("one", price(4))])
+    found = [book.find("m", "openai", at) for at in (days(1) - TICK, days(1), days(2) - TICK, days(2))]
+    assert [each and each.rates["input"] for each in found] == [4, 2, 2, 4]
+
+
+def test_a_rate_of_some_hours_holds_in_them() -> None:
+    night = replace(price(1), hours=(Hours(spans=(span_of("22:00-06:00"),)),))
+    book = PriceBook([price(2), night], sources=[])
+    hours = [NOW.replace(hour=hour) for hour in (5, 6, 12, 21, 22, 23)]
+    found = [book.find("m", "openai", at) for at in hours]
+    assert [each and each.rates["input"] for each in found] == [1, 2, 2, 2, 1, 1]
+
+
+# aliases
+
+
+def test_a_deployment_is_priced_as_the_model_it_stands_for() -> None:
+    """Pitfall 3: by a rule that the user set, never by what the name looks like."""
+    rows = [terms("My-Deployment", "azure", same_as="gpt-4o")]
+    book = PriceBook(rows)
+    found = book.find("my-deployment", "azure", NOW)
+    assert found == book.find("gpt-4o", "azure", NOW)
+    assert found is not None
+    assert book.find("my-deployment-2", "azure", NOW) is None
+    assert book.find("my-deployment", "openai", NOW) is None
+
+
+def test_an_alias_may_be_a_model_of_another_vendor_behind_a_host_of_one_s_own() -> None:
+    rows = [terms("gpt-4o", "gateway.example", same_as="openai/gpt-4o-mini")]
+    found = PriceBook(rows).find("gpt-4o", "gateway.example", NOW)
+    assert found is not None
+    assert (found.model, found.provider) == ("gpt-4o-mini", "openai")
+
+
+def test_an_inference_profile_of_bedrock_can_be_given_an_alias() -> None:
+    arn = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc"
+    book = PriceBook([terms(arn, "", same_as="bedrock/us.amazon.nova-pro-v1:0")])
+    named = resolve(f"bedrock/{arn}")
+    assert book.find(named.name, named.provider, NOW) is not None
+
+
+def test_an_alias_of_itself_ends() -> None:
+    assert PriceBook([terms("m", same_as="m")], sources=[]).find("m", "openai", NOW) is None
+
+
+def test_a_discount_and_a_rate_of_the_model_are_those_of_its_aliases() -> None:
+    rows = [terms("d", same_as="m"), terms("m", discount=Decimal("0.5"))]
+    assert rate_of(PriceBook(rows, sources=[Known("one", price(4))]), "d") == 2
+    assert rate_of(PriceBook([terms("d", same_as="m"), price(7)], sources=[]), "d") == 7
+
+
+# near matches
+
+
+@pytest.mark.parametrize(
+    ("asked", "near"),
+    [
+        ("gpt-4o-minni", "gpt-4o-mini"),
+        ("anthropic/claude-sonet-4-5", "claude-sonnet-4-5"),
+        ("ernie-4.0-8x", "ernie-4.0-8k"),
+    ],
+)
+def test_where_a_model_has_no_price_the_nearest_one_of_its_provider_is_offered(asked: str, near: str) -> None:
+    """Pitfall 3: offered, never taken."""
+    named = resolve(asked)
+    assert BOOK.find(named.name, named.provider, NOW) is None
+    says = BOOK.why_none(named)
+    assert f'No price for "{named.name}" at {named.provider}. Did you mean "{near}"?' in says
+    assert f"meter price set {named.name} --provider {named.provider}" in says
 
 
 # what is kept

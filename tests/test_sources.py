@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import subprocess
 import sys
 from datetime import UTC, date, datetime, time, timedelta
@@ -15,8 +16,11 @@ import pytest
 from genai_prices import types as theirs
 
 from meter.charge import price_call
+from meter.errors import InvalidPrice
 from meter.price import Price, per_million
+from meter.pricebook import PriceBook
 from meter.sources import ALWAYS, genai_names, litellm_map
+from meter.sources.files import read_file
 from meter.sources.genai import GenaiPrices
 from meter.sources.litellm_map import LitellmMap
 from meter.sources.shipped import ShippedRates
@@ -83,6 +87,92 @@ def test_a_shipped_0_is_free_and_an_empty_cell_is_no_rate() -> None:
     assert free is not None
     assert free.rates == {"input": 0, "output": 0}
     assert price_call(Usage(input_tokens=5), free).status == "free"
+
+
+# files of rates
+
+
+HEAD = "provider,model,currency,input_per_mtok,output_per_mtok,web_search,valid_from,valid_to,source\n"
+
+
+def file_of(tmp_path: Path, *rows: str, head: str = HEAD) -> Path:
+    path = tmp_path / "rates.csv"
+    path.write_text(head + "".join(f"{row}\n" for row in rows), "utf-8")
+    return path
+
+
+def test_a_file_of_rates_is_read_by_its_columns(tmp_path: Path) -> None:
+    path = file_of(tmp_path, "openai,m,USD,1.5,6,0.01,2026-05-01,2026-06-01,contract", "openai,m,USD,2,,,2026-06-01,,")
+    may, june = read_file(path, source="user")
+    assert may.rates == {"input": Decimal("1.5e-6"), "output": Decimal("6e-6"), "web_search": Decimal("0.01")}
+    assert (may.valid_from, may.valid_to, may.note, may.source) == (
+        utc(2026, 5, 1),
+        utc(2026, 6, 1),
+        "contract",
+        "user",
+    )
+    assert june.rates == {"input": Decimal("2e-6")}
+
+
+def test_a_file_may_have_rates_for_long_requests(tmp_path: Path) -> None:
+    head = "model,currency,input_per_mtok,output_per_mtok,above_input_tokens,input_above\n"
+    (price,) = read_file(file_of(tmp_path, "m,USD,1,4,1000,2", head=head), source="user")
+    assert [price.rates_for(Usage(input_tokens=tokens))["input"] * 10**6 for tokens in (1000, 1001)] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ("openai,m,USD,-1,,,,,", "input_per_mtok"),
+        ("openai,m,USD,nan,,,,,", "input_per_mtok"),
+        ("openai,m,USD,,inf,,,,", "output_per_mtok"),
+        ("openai,m,USD,cheap,,,,,", "input_per_mtok"),
+        ("openai,m,USD,,,-0.01,,,", "web_search"),
+        ("openai,m,USD,,,,,,", "names no rate"),
+        ("openai,m,dollars,1,,,,,", "ISO code"),
+        ("openai,m,USD,1,,,May,,", "'May' is no day"),
+        ("openai,m,USD,1,,,2026-06-01,2026-05-01,", "before it begins"),
+        ("openai,m,USD,1", "fewer cells"),
+        ("openai,m,USD,1,,,,,,x,y", "more cells"),
+    ],
+)
+def test_a_row_that_cannot_be_a_price_is_refused_with_its_line(tmp_path: Path, row: str, says: str) -> None:
+    """Pitfall 4."""
+    path = file_of(tmp_path, "openai,other,USD,1,,,,,", row)
+    with pytest.raises(InvalidPrice, match=rf"line 3: .*{re.escape(says)}"):
+        read_file(path, source="user")
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [(",", ","), ("2026-05-01,", ",2026-06-01"), ("2026-05-01,2026-07-01", "2026-06-30,")]
+)
+def test_rows_that_hold_at_one_time_are_refused(tmp_path: Path, first: str, second: str) -> None:
+    rows = [f"openai,M,USD,1,,,{first},", f"OpenAI,m,USD,2,,,{second},"]
+    with pytest.raises(InvalidPrice, match="lines 2 and 3: both are for m at OpenAI"):
+        read_file(file_of(tmp_path, *rows), source="user")
+    apart = ["openai,m,USD,1,,,,2026-05-01,", "openai,m,USD,2,,,2026-05-01,,", "groq,m,USD,2,,,,,"]
+    assert len(read_file(file_of(tmp_path, *apart), source="user")) == 3
+
+
+def test_a_column_nobody_knows_is_warned_of_by_name(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    head = HEAD.replace("output_per_mtok", "ouput_per_mtok")
+    with caplog.at_level(logging.WARNING, "meter"):
+        (price,) = read_file(file_of(tmp_path, "openai,m,USD,1,4,,,,", head=head), source="user")
+    assert price.rates == {"input": Decimal("1e-6")}
+    assert '"ouput_per_mtok". Did you mean "output_per_mtok"?' in caplog.text
+
+
+@pytest.mark.parametrize("head", ["", "provider,currency\n", "model,input_per_mtok\n"])
+def test_a_file_without_what_is_needed_is_refused(tmp_path: Path, head: str) -> None:
+    with pytest.raises(InvalidPrice, match="has no column"):
+        read_file(file_of(tmp_path, head=head), source="user")
+
+
+def test_a_file_that_is_no_text_or_not_there_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"model,currency\n\xff\xfe")
+    for name in ("a.csv", "none.csv"):
+        with pytest.raises(InvalidPrice, match="cannot be read"):
+            read_file(tmp_path / name, source="user")
 
 
 # the user's rates
@@ -302,6 +392,89 @@ def test_a_rate_may_hold_at_some_hours(invented: list[theirs.ModelInfo], hour: i
     assert mtok(GenaiPrices().find("m", "typesafe", until), "input") != rate
 
 
+def test_a_price_tells_the_hours_in_which_it_holds(invented: list[theirs.ModelInfo]) -> None:
+    def row(constraint: Any, rate: int) -> theirs.ConditionalPrice:
+        return theirs.ConditionalPrice(constraint, prices=theirs.ModelPrice(input_mtok=Decimal(rate)))
+
+    peak = theirs.TimeOfDateConstraint(time(1, tzinfo=UTC), time(4, tzinfo=UTC))
+    invented.append(model_info(prices=[row(None, 1), row(peak, 2)]))
+    for hour in range(24):
+        at = utc(2026, 11, 24, hour)
+        price = GenaiPrices().find("m", "typesafe", at)
+        assert price is not None
+        assert [price.holds_at(utc(2026, 11, 24, other)) for other in range(24)] == [
+            (1 <= other < 4) is (1 <= hour < 4) for other in range(24)
+        ]
+
+
+def test_rates_by_the_hour_the_page_and_the_thousand_are_for_one(invented: list[theirs.ModelInfo]) -> None:
+    prices = theirs.ModelPrice(
+        audio_hours=Decimal("0.36"),
+        input_mchars=Decimal(15),
+        input_document_kpages=Decimal(1),
+        web_searches_kcount=Decimal(10),
+        requests_kcount=Decimal(5),
+    )
+    invented.append(model_info(prices=prices))
+    price = GenaiPrices().find("m", "typesafe", NOW)
+    assert price is not None
+    assert price.rates == {
+        "audio_second": Decimal("0.0001"),
+        "character": Decimal("0.000015"),
+        "page": Decimal("0.001"),
+        "web_search": Decimal("0.01"),
+        "request": Decimal("0.005"),
+    }
+
+
+def test_a_short_clip_at_groq_is_billed_as_ten_seconds() -> None:
+    price = GenaiPrices().find("whisper-large-v3", "groq", NOW)
+    four, forty = (price_call(Usage(counts=(("audio_second", Decimal(number)),)), price) for number in (4, 40))
+    assert price is not None
+    assert (four.amount, forty.nanos) == (Decimal("0.000308333"), round(40 * price.rates["audio_second"] * 10**9))
+
+
+@pytest.mark.parametrize(("tokens", "long"), [(199_999, False), (200_000, True)])
+def test_long_context_at_xai_begins_at_the_threshold_in_both_sources(tokens: int, long: bool) -> None:
+    """Pitfall 9."""
+    for source in (GenaiPrices(), LitellmMap()):
+        price = source.find("grok-4.5", "xai", NOW)
+        assert price is not None
+        assert (price.rates_for(Usage(input_tokens=tokens))["input"] > price.rates["input"]) is long
+
+
+def test_searches_of_gemini_may_be_free_and_the_charge_says_so() -> None:
+    """Pitfall 12."""
+    usage = Usage(input_tokens=10, counts=(("web_search", Decimal(2)),))
+    for name, item in (("gemini-2.5-flash", "search_prompt"), ("gemini-3.8-flash", "web_search")):
+        for source in (GenaiPrices(), LitellmMap()):
+            charge = price_call(usage, source.find(name, "google", NOW))
+            assert charge.status == "partial"
+            assert {line.item for line in charge.lines} & {item, "web_search"}
+            assert "free" in charge.unknown[0]
+
+
+def test_a_model_of_vertex_with_a_surcharge_by_region_is_partial_until_the_user_says_which() -> None:
+    """Pitfall 12."""
+    book = PriceBook()
+    plain = price_call(Usage(input_tokens=10), book.find("claude-sonnet-4-5@20250929", "vertex", NOW))
+    assert plain.status == "partial"
+    assert "10 % more" in plain.unknown[0]
+    row = Price(model="", provider="vertex", currency="XXX", rates={}, discount=Decimal("-0.1"))
+    told = price_call(Usage(input_tokens=10), PriceBook([row]).find("claude-sonnet-4-5@20250929", "vertex", NOW))
+    assert told.status == "priced"
+    # 10 x 3 dollars per million, and a tenth
+    assert (plain.nanos, told.nanos) == (30_000, 33_000)
+
+
+def test_claude_in_the_us_costs_a_tenth_more() -> None:
+    for source in (GenaiPrices(), LitellmMap()):
+        price = source.find("claude-opus-4-6", "anthropic", NOW)
+        usual, us = (price_call(Usage(input_tokens=1000, service_tier=tier), price).nanos for tier in (None, "us"))
+        assert usual is not None
+        assert us == usual * 11 // 10
+
+
 def test_what_begins_later_is_not_known_before(invented: list[theirs.ModelInfo]) -> None:
     begins = theirs.StartDateConstraint(date(2026, 6, 1))
     row = theirs.ConditionalPrice(begins, prices=theirs.ModelPrice(input_mtok=Decimal(1)))
@@ -478,6 +651,92 @@ def test_fireworks_reads_from_the_cache_at_half_the_rate_where_it_names_none(own
     )
     found = [source.find(*asked, NOW) for asked in (("a", "fireworks"), ("b", "fireworks"), ("a", "groq"))]
     assert [mtok(price, "cache_read") for price in found] == [Decimal("0.5"), Decimal("0.1"), None]
+
+
+@pytest.mark.parametrize(
+    ("mode", "key", "item"),
+    [
+        ("audio_transcription", "input_cost_per_second", "audio_second"),
+        ("video_generation", "output_cost_per_second", "video_second"),
+        ("video_generation", "output_cost_per_video_per_second", "video_second"),
+        ("audio_speech", "input_cost_per_character", "character"),
+        ("image_generation", "input_cost_per_image", "image"),
+        ("image_generation", "output_cost_per_image", "image"),
+        ("embedding", "input_cost_per_image", "given_image"),
+        ("rerank", "input_cost_per_query", "search_unit"),
+        ("ocr", "ocr_cost_per_page", "page"),
+        ("ocr", "annotation_cost_per_page", "annotated_page"),
+        ("chat", "citation_cost_per_token", "citation"),
+        ("chat", "code_interpreter_cost_per_session", "code_session"),
+        ("realtime", "cache_read_input_audio_token_cost", "cache_read_audio"),
+        ("chat", "output_cost_per_video_token", "output_video"),
+    ],
+)
+def test_a_key_means_what_the_mode_of_its_model_makes_of_it(own_map: Any, mode: str, key: str, item: str) -> None:
+    price = own_map({"openai/m": {"litellm_provider": "openai", "mode": mode, key: 0.5}}).find("m", "openai", NOW)
+    assert price.rates == {item: Decimal("0.5")}
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "-1", '"dear"', "true", "[]", "1e12"])
+def test_a_value_of_the_map_that_is_no_rate_is_left_out_and_named(
+    own_map: Any, value: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Pitfall 4."""
+    row = json.loads(
+        f'{{"litellm_provider": "openai", "input_cost_per_token": {value}, "output_cost_per_token": 1e-6}}'
+    )
+    with caplog.at_level(logging.WARNING, "meter"):
+        price = own_map({"openai/m": row}).find("m", "openai", NOW)
+    assert price.rates == {"output": Decimal("1e-6")}
+    assert "no rate for openai/m" in caplog.text
+    assert "input_cost_per_token" in caplog.text
+
+
+def test_a_rate_by_resolution_is_doubted(own_map: Any) -> None:
+    """Pitfall 12."""
+    row = {"litellm_provider": "xai", "mode": "video_generation", "output_cost_per_second": 0.05}
+    plain, sized = (
+        own_map({"xai/m": {**row, **more}}).find("m", "xai", NOW)
+        for more in ({}, {"output_cost_per_second_720p": 0.07})
+    )
+    assert plain.unknown == {}
+    assert "resolution" in sized.unknown["video_second"]
+
+
+def test_a_search_whose_price_depends_on_its_context_is_doubted(own_map: Any) -> None:
+    """Pitfall 12."""
+    sizes = {f"search_context_size_{size}": rate for size, rate in (("low", 0.006), ("medium", 0.01), ("high", 0.014))}
+    row = {"litellm_provider": "perplexity", "input_cost_per_token": 1e-6, "search_context_cost_per_query": sizes}
+    price = own_map({"perplexity/m": row}).find("m", "perplexity", NOW)
+    assert price.rates["web_search"] == Decimal("0.01")
+    assert "low 0.006" in price.unknown["web_search"]
+
+
+def test_an_off_peak_rate_is_one_for_every_size_and_tier_and_tells_its_hours(own_map: Any) -> None:
+    row = {
+        "litellm_provider": "deepseek",
+        "input_cost_per_token": 2e-06,
+        "input_cost_per_token_above_200k_tokens": 4e-06,
+        "output_cost_per_token": 8e-06,
+        "output_cost_per_token_priority": 9e-06,
+        "off_peak_pricing": {"input_cost_per_token": 1e-06, "hours_utc": "16:30-00:30"},
+    }
+    source = own_map({"deepseek/d": row})
+    night, day = (source.find("d", "deepseek", utc(2026, 11, 24, hour)) for hour in (20, 12))
+    long = Usage(input_tokens=200_001, service_tier="priority")
+    assert [price.rates_for(long)["input"] * 10**6 for price in (night, day)] == [1, 4]
+    assert [price.rates_for(long)["output"] * 10**6 for price in (night, day)] == [9, 9]
+    assert [price.holds_at(utc(2026, 11, 24, 20)) for price in (night, day)] == [True, False]
+    assert night.to_json() != day.to_json()
+
+
+@pytest.mark.parametrize("date", ["-2026-11-01", "-20261101", "@20261101"])
+def test_a_date_that_the_map_does_not_list_is_no_other_model(own_map: Any, date: str) -> None:
+    """Pitfall 3."""
+    source = own_map({"azure/m": {"litellm_provider": "azure", "input_cost_per_token": 1e-06}})
+    assert source.find(f"m{date}", "azure", NOW).model == "azure/m"
+    for other in (f"m{date}-of-mine", f"my-m{date}", "m-20269", f"m{date}{date}x"):
+        assert source.find(other, "azure", NOW) is None
 
 
 @pytest.mark.parametrize("keys", [("m", "openai/m"), ("openai/m", "m")])

@@ -116,6 +116,13 @@ FEES = (
     ),
     Fee(
         providers=frozenset({"google", "vertex"}),
+        models=re.compile(r"gemini-2"),
+        item="web_search",
+        unknown="1,500 a day are free, counted over the whole account",
+        source=_GEMINI,
+    ),
+    Fee(
+        providers=frozenset({"google", "vertex"}),
         models=re.compile(r"gemini-[3-9]"),
         item="web_search",
         unknown="5,000 a month are free, counted over the whole account",
