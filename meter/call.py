@@ -93,9 +93,10 @@ class Meter:
         return self._call("text_completion", args, request)
 
     def wrap(self, client: Any) -> Any:
-        """Meter every call that litellm's Router makes from now on, and return the same Router; twice is once.
+        """Meter every call that a client makes from now on, and return the same client; twice is once.
 
-        A call with its retries and fallbacks is one entry. Raises InputError for what cannot be wrapped.
+        Takes litellm's Router, the clients of openai, anthropic, google-genai, mistralai, httpx and httpx2. A request
+        with its retries is one entry. Raises InputError for what cannot be wrapped.
         """
         return wrap_client(self._books, client)
 
@@ -186,7 +187,7 @@ def text_completion(*args: Any, **request: Any) -> Any:
 
 
 def wrap(client: Any) -> Any:
-    """Meter every call that litellm's Router makes from now on, and return the same Router; see Meter.wrap."""
+    """Meter every call that a client makes from now on, and return the same client; see Meter.wrap."""
     return _default().wrap(client)
 
 

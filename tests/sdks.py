@@ -10,7 +10,7 @@ import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import pytest
+from tests.conftest import missing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -42,13 +42,18 @@ class Sdk:
     recorded: tuple[str, str]
     """Recordings of an answer and of a stream."""
 
+    majors: tuple[str, ...]
+    """The major versions that the tests are written for."""
+
     @property
     def version(self) -> str:
         """The installed version; skips the test where there is none."""
         try:
-            return importlib.metadata.version(self.package)
+            version = importlib.metadata.version(self.package)
         except importlib.metadata.PackageNotFoundError:
-            pytest.skip(f"{self.package} is missing: pip install -e '.[test]'")
+            missing(f"{self.package} is missing: pip install -e '.[test]'")
+        assert version.partition(".")[0] in self.majors
+        return version
 
 
 async def settled(value: Any) -> Any:
@@ -187,6 +192,7 @@ def _plain(name: str) -> Sdk:
     return Sdk(
         name=name,
         package=name,
+        majors=("0", "2"),
         host="http://api.groq.com",
         base="/openai/v1",
         make=_httpx(name),
@@ -204,6 +210,7 @@ SDKS = {
         Sdk(
             name="openai",
             package="openai",
+            majors=("2", "3"),
             host="http://api.openai.com",
             base="/v1",
             make=_openai,
@@ -216,6 +223,7 @@ SDKS = {
         Sdk(
             name="anthropic",
             package="anthropic",
+            majors=("2",),
             host="http://api.anthropic.com",
             base="",
             make=_anthropic,
@@ -228,6 +236,7 @@ SDKS = {
         Sdk(
             name="google-genai",
             package="google-genai",
+            majors=("3",),
             host="http://generativelanguage.googleapis.com",
             base="",
             make=_genai,
@@ -244,6 +253,7 @@ SDKS = {
         Sdk(
             name="mistralai",
             package="mistralai",
+            majors=("3",),
             host="http://api.mistral.ai",
             base="",
             make=_mistral,

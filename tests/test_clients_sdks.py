@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import importlib.util
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -70,7 +73,7 @@ class Cell:
         return self.mode == "async"
 
     def __str__(self) -> str:
-        return f"{self.sdk.name}-{self.mode}-{self.situation.replace(' ', '_')}"
+        return f"{self.sdk.name}-{self.mode}-{self.situation.replace(' ', '_')}-{self.recording}"
 
 
 CELLS = [
@@ -323,12 +326,16 @@ def test_openai_on_httpx2_is_the_same() -> None:
     """The package openai 3 cannot be installed beside litellm: it is put before it, in a process of its own."""
     folder = CACHE / "meter-tests" / "openai-3"
     if not folder.is_dir():
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder)]
-        done = subprocess.run([*command, "openai>=3,<4"], capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            missing(f"openai 3 cannot be installed: {done.stderr.strip().splitlines()[-1:]}")
-    for needed in ("httpx2", "openai"):
-        _ = pytest.importorskip(needed)
+        with tempfile.TemporaryDirectory() as made:
+            command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", made, "openai>=3,<4"]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode != 0:
+                missing(f"openai 3 cannot be installed: {done.stderr.strip().splitlines()[-1:]}")
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(made, folder)
+            Path(made).mkdir()  # what the block wants to remove
+    if importlib.util.find_spec("httpx2") is None:
+        missing("httpx2 is missing: pip install -e '.[test]'")
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(Path(__file__)), "-k", "openai-"],
         env={**os.environ, "PYTHONPATH": os.pathsep.join((str(folder), str(Path(__file__).parent.parent)))},

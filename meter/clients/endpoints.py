@@ -74,19 +74,14 @@ ENDPOINTS = (
 """In the order they are tried."""
 
 ASK_FOR_USAGE = frozenset(
-    {
-        "openai",  # https://platform.openai.com/docs/api-reference/chat/create#chat-create-stream_options
-        "deepseek",  # https://api-docs.deepseek.com/api/create-chat-completion
-        "groq",  # https://console.groq.com/docs/api-reference#chat-create
-        "xai",  # https://docs.x.ai/docs/api-reference#chat-completions
-        "together",  # https://docs.together.ai/reference/chat-completions-1
-        "fireworks",  # https://docs.fireworks.ai/api-reference/post-chatcompletions
-        "alibaba",  # https://help.aliyun.com/zh/model-studio/compatibility-of-openai-with-dashscope
-        "baidu",  # https://cloud.baidu.com/doc/qianfan-api/s/3m7of64lb
-        "moonshot",  # https://platform.moonshot.ai/docs/api/chat
-    }
+    (
+        *("openai", "alibaba", "deepseek", "fireworks", "groq", "moonshot", "nebius"),
+        *("novita", "sambanova", "together", "volcengine", "xai", "zai"),
+    )
 )
-"""Vendors whose chat completions are known to take `stream_options.include_usage`."""
+"""Vendors whose chat completions take `stream_options.include_usage`: OpenAI's API reference, and litellm's
+get_supported_openai_params. Left out are those that say the usage unasked (openrouter, mistral, perplexity), those of
+which it is not known, and azure, whose older API versions refuse it."""
 
 _PATTERNS = tuple((re.compile(rf"{row.path}\Z"), row) for row in ENDPOINTS)
 
