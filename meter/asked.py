@@ -93,11 +93,11 @@ class Asked:
 def ask(books: Books, request: Mapping[str, Any]) -> Asked:
     """Look at a request: whose it is, which model it names, at what price, and how long its input is."""
     model = model_of(request)
-    at = now()
+    who, at = attribution_of(request, books.settings.user), now()
     return Asked(
-        who=attribution_of(request, books.settings.user),
+        who=who,
         model=model,
-        price=books.prices.find(model.name, model.provider, at),
+        price=books.prices.find(model.name, model.provider, at, user=who.user, team=who.team),
         counted_input=count_input(request) if books.settings.count == "always" else None,
         at=at,
     )

@@ -246,7 +246,8 @@ def record(books: Books, observed: Observed) -> Entry:
         tags=tuple(observed.tags),
     )
     at = observed.at or now()
-    asked = Asked(who=who, model=model, price=books.prices.find(model.name, model.provider, at), at=at)
+    price = books.prices.find(model.name, model.provider, at, user=who.user, team=who.team)
+    asked = Asked(who=who, model=model, price=price, at=at)
     attempt = Attempt(books, asked, source=observed.source, source_key=observed.source_key)
     ending = Ending(outcome=observed.outcome, stated=observed.stated, error=observed.error)
     entry = replace(

@@ -118,15 +118,15 @@ class Books:
                 atexit.register(_at_exit, weakref.ref(self))
             return self._ledger
 
-    def price_served(self, asked: Model, served: str, at: datetime) -> tuple[Model, Price | None]:
-        """Return the model to price a call as, and its price.
+    def price_served(self, asked: Model, served: str, at: datetime, **who: str | None) -> tuple[Model, Price | None]:
+        """Return the model to price a call as, and its price for a `user` and a `team`.
 
         The model that answered decides; but a rate that the user set for the name asked for comes before all.
         """
-        price = self._prices.find(asked.name, asked.provider, at)
+        price = self._prices.find(asked.name, asked.provider, at, **who)
         if served == asked.name or (price and price.source == "user"):
             return asked, price
-        better = self._prices.find(served, asked.provider, at)
+        better = self._prices.find(served, asked.provider, at, **who)
         return replace(asked, name=served), better or price
 
     def wants_hold(self, user: str | None, *, streams: bool) -> bool:

@@ -81,7 +81,7 @@ class Ending:
         sent = name if _fell_back(hidden) else text_of(hidden.get("litellm_model_name"))
         model = model_of({**request, "model": sent} if sent else request, provider, elsewhere)
         served = resolve(name, provider=model.provider).name if name else model.name
-        return books.price_served(model, served, asked.at)
+        return books.price_served(model, served, asked.at, user=asked.who.user, team=asked.who.team)
 
 
 def _fell_back(hidden: Mapping[str, Any]) -> bool:

@@ -145,7 +145,11 @@ class PriceBook:
             # the entry that it prices is of its user: the snapshot need not name whom it was set for
             price = replace(own, published=price, user=None, team=None)
         elif price is not None:
-            terms = _first(lambda read: self._user.discount(*read, at, who), name, provider)
+            # gpt-5-2025-08-07 is what answers, and gpt-5 what its price is listed as and a discount is given on
+            listed = resolve(price.model, provider=price.provider)
+            names = {listed.name, *(read[0] for read in _readings(name, provider))}
+            times += [self._user.steady(each, listed.provider, at) for each in names]
+            terms = self._user.discount(names, listed.provider, at, who)
             if terms is not None and terms.discount is not None:
                 price = discounted(price, terms.discount)
         return max(since for since, _ in times), min(until for _, until in times), price

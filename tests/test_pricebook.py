@@ -209,6 +209,17 @@ def test_a_discount_may_be_on_everything_of_a_vendor_and_one_on_a_model_comes_be
     assert elsewhere.rates["input"] == 8
 
 
+def test_a_discount_on_a_model_is_on_its_dated_versions_too() -> None:
+    book = PriceBook([terms("gpt-5", discount=Decimal("0.2"))])
+    for name in ("gpt-5", "gpt-5-2025-08-07"):
+        found = book.find(name, "openai", NOW)
+        assert found is not None
+        assert found.discount == Decimal("0.2")
+    mini = book.find("gpt-5-mini", "openai", NOW)
+    assert mini is not None
+    assert mini.discount is None
+
+
 def test_rates_of_one_s_own_are_not_discounted_and_keep_what_is_published_beside() -> None:
     book = PriceBook([price(3), terms(discount=Decimal("0.5"))], sources=[Known("one", price(4))])
     found = book.find("m", "openai", NOW)

@@ -188,14 +188,33 @@ def _remarks(entry: Entry) -> Iterator[str]:
     elif entry.status == "stated":
         yield "No price was known; the amount is what the provider said."
     elif entry.status == "partial":
-        yield "A line without a rate is not in the total."
+        yield from _not_known(entry)
     elif entry.outcome in {"refused", "replayed"}:
         yield "Nothing was consumed, so nothing was charged."
+    yield from _negotiated(entry)
     charge = recomputed(entry)
     if charge is not None and charge.nanos != entry.nanos:
         yield f"Recomputed from usage and price it is {_bound(charge.nanos)}, not the amount that was kept."
     elif charge is not None and charge.nanos is not None:
         yield "Recomputed from usage and price: the same to the nano-unit."
+
+
+def _not_known(entry: Entry) -> Iterator[str]:
+    """Yield why the total may not be what is billed."""
+    charge = recomputed(entry)
+    if charge is None or any(line.nanos is None for line in charge.lines):
+        yield "A line without a rate is not in the total."
+    for reason in charge.unknown if charge else ():
+        yield f"Not known: {reason}."
+
+
+def _negotiated(entry: Entry) -> Iterator[str]:
+    """Yield what the call would have cost everybody else."""
+    from meter.charge import list_charge
+
+    if entry.usage and entry.price and entry.price.published:
+        listed = list_charge(entry.usage, entry.price)
+        yield f"At the rates that are published it would be {_bound(listed.nanos)} {listed.currency or ''}.".strip()
 
 
 def _record(entry: Entry) -> dict[str, Any]:

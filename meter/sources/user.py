@@ -43,9 +43,9 @@ class UserRates:
         """Return the rates that were set for this instant."""
         return self._best(((order, price) for order, price in self._known(name, provider) if price.rates), at, who)
 
-    def discount(self, name: str, provider: str, at: datetime, who: Who = EVERYBODY) -> Price | None:
+    def discount(self, names: Iterable[str], provider: str, at: datetime, who: Who = EVERYBODY) -> Price | None:
         """Return the discount on what the vendor publishes for a model: one on the model before one on all of it."""
-        own = ((order, price) for order, price in self._known(name, provider) if is_discount(price))
+        own = (row for name in names for row in self._known(name, provider) if is_discount(row[1]))
         return self._best((*self._on_all(provider), *own), at, who)
 
     def alias(self, name: str, provider: str, at: datetime, who: Who = EVERYBODY) -> Model | None:
