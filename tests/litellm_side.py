@@ -61,7 +61,9 @@ class Row:
 
     @property
     def has_token_rates(self) -> bool:
-        """True where tokens of it cost something."""
+        """True where it is paid by tokens; a reranker that is paid by the query has token rates of 0."""
+        if self.data.get("input_cost_per_query"):
+            return False
         ranges = any("range" in each for each in self.data.get("tiered_pricing", ()))
         return ranges or any("_cost_per_token" in key or "_cost_per_audio_token" in key for key in self.rates)
 
