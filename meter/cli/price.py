@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from meter.settings import Settings
 
 LAZY = {
-    "alias": "Say that a name stands for another model.",
+    "alias": "Price NAME as MODEL: a deployment, an inference profile, a gateway's name.",
     "compare": "List where two sources disagree on a model now.",
-    "discount": "Take a share off what a vendor publishes.",
+    "discount": "Take PERCENT off what is published for a vendor, or for one model.",
     "history": "List every dated price of a model, source by source.",
-    "load": "Set the rates of a file.",
+    "load": "Set the rates of a CSV file, all of them or none.",
     "missing": "List the models whose calls have no price.",
     "update": "Fetch newer published prices, and show what changes here.",
 }
