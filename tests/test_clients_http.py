@@ -309,6 +309,34 @@ def test_a_request_says_who_it_is_for(
     assert (entry.user, entry.team, entry.counted_input_tokens) == (user, "research", 8 if "messages" in body else 1)
 
 
+@pytest.mark.parametrize("size", [1, 5, 50, 500])
+def test_an_answer_is_over_with_its_last_event_however_it_is_cut(
+    replay: Replay, metered: meter.Meter, size: int
+) -> None:
+    """The mark of the last event, and the event, may arrive in pieces; what looks like one in a text is none."""
+    httpx2 = pytest.importorskip("httpx2")
+    said = {"choices": [{"index": 0, "delta": {"content": "data: [DONE]\n\n, event: message_stop\n\n"}}]}
+    last = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "usage": {"prompt_tokens": 9}}
+    # the last event has its data in two lines, as the format allows
+    halves = json.dumps(last).replace(', "usage"', ',\ndata: "usage"').replace("9", '9, "completion_tokens": 4')
+    body = f"data: {json.dumps(said)}\n\ndata: {halves}\n\ndata: [DONE]\n\n".encode()
+    pieces = [body[start : start + size] for start in range(0, len(body), size)]
+    replay.say(Answer(pieces=pieces, content_type="text/event-stream"))
+    written: list[int] = []
+    with (
+        metered.wrap(httpx2.Client()) as client,
+        client.stream("POST", f"{replay.url}/v1/chat/completions", json={**CHAT, "stream": True}) as response,
+    ):
+        arrived = b""
+        for chunk in response.iter_raw():
+            arrived += chunk
+            if entries(metered) and not written:
+                written.append(len(arrived))
+    (length,) = written
+    assert length >= len(body) - 1  # the blank line, or the break before it, and not sooner
+    assert figures(only(metered)) == (9, 4, "provider")
+
+
 def test_lines_of_json_are_events_too(replay: Replay, metered: meter.Meter) -> None:
     """Ollama's own API streams unless it is told not to."""
     httpx2 = pytest.importorskip("httpx2")

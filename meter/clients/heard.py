@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import time
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from meter.ending import Ending
@@ -17,7 +17,7 @@ from meter.usage.events import decoded, events_of
 from meter.usage.streams import Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from meter.attempt import Attempt
     from meter.clients.endpoints import Endpoint
@@ -30,8 +30,18 @@ _BLANK = re.compile(rb"\n\r?\n|\r\r|\}[\r\n]+\Z")
 """The end of an event: a blank line, or that of a line of JSON."""
 _TAIL = 64
 """Bytes of one chunk that are looked at again with the next: a mark may be cut in two."""
+_DATA = re.compile(r"^data:(.*)", re.MULTILINE)
+_SEVERAL = re.compile(r"\ndata:[^\n]*\ndata:")
+"""An event that has its data in several lines; the break before it lets the search be quick."""
 _MODELS, _IDS = ("model", "modelVersion"), ("id", "responseId")
 """Where whole answers name the model and themselves."""
+
+
+@lru_cache(maxsize=64)
+def _kind(content_type: str) -> tuple[bool, bool]:
+    """Return whether an answer is text (sound and pictures tell nothing, and may be long), and whether it is events."""
+    events = any(kind in content_type for kind in _IN_EVENTS)
+    return events or not content_type or "json" in content_type or "text" in content_type, events
 
 
 class Said:
@@ -72,11 +82,8 @@ class Heard:
 
     def __init__(self, attempt: Attempt, endpoint: Endpoint, content_type: str) -> None:
         self.attempt = attempt
-        self.events = any(kind in content_type for kind in _IN_EVENTS)
-        """True where the answer comes in events."""
-        self._endpoint = endpoint
-        # sound and pictures tell nothing, and may be long
-        self._is_text = self.events or not content_type or "json" in content_type or "text" in content_type
+        self._is_text, self.events = _kind(content_type)
+        self._ends = endpoint.ends if self.events else None
         self._parts: list[bytes] = []
         self._tail = b""
         self._closing = False
@@ -88,18 +95,22 @@ class Heard:
         if self.events and not self._parts:
             self.attempt.first_ns = time.perf_counter_ns()
         self._parts.append(chunk)
-        ends = self._endpoint.ends
-        return self.events and ends is not None and self._is_last(self._tail + chunk, ends)
+        if self._ends is None:
+            return False
+        if self._tail:
+            chunk = self._tail + chunk
+        if self._closing or self._ends.search(chunk):
+            return self._is_last(chunk, self._ends)
+        # a mark may be cut in two, but not where a line ends
+        self._tail = b"" if chunk.endswith(b"\n") else chunk[-_TAIL:]
+        return False
 
     def _is_last(self, window: bytes, ends: re.Pattern[bytes]) -> bool:
         """Tell whether the end of the last event is there."""
         start = 0
         if not self._closing:
             found = ends.search(window)
-            if found is None:
-                self._tail = window[-_TAIL:]
-                return False
-            self._closing, start = True, found.end() - 1
+            self._closing, start = True, found.end() - 1 if found else 0
         self._tail = window[max(start, len(window) - 3) :]
         return _BLANK.search(window, start) is not None
 
@@ -143,7 +154,7 @@ class Heard:
         choices = self.attempt.request.get("n")
         reading = Reading(provider, choices=choices if type(choices) is int and choices > 0 else 1)
         if b"data:" in content:
-            for data in _data(content):
+            for data in _data(content.decode("utf-8", errors="replace")):
                 reading.feed_text(data)
         else:
             for event in events_of(content):
@@ -155,10 +166,15 @@ def _ending(outcome: Outcome, said: Said, error: str | None = None) -> Ending:
     return Ending(outcome=outcome, stated=said.usage, answers=(said,), error=error)
 
 
-def _data(content: bytes) -> Iterator[str]:
-    """Yield the data of each server-sent event."""
+def _data(content: str) -> Iterable[str]:
+    """Return the data of each server-sent event."""
+    return _joined(content) if _SEVERAL.search(f"\n{content}") else _DATA.findall(content)
+
+
+def _joined(content: str) -> Iterator[str]:
+    """Yield the data of each server-sent event, where some have it in several lines."""
     parts: list[str] = []
-    for line in (*content.decode("utf-8", errors="replace").split("\n"), ""):
+    for line in (*content.split("\n"), ""):
         if line.startswith("data:"):
             parts.append(line[5:])
         elif parts and line in ("", "\r"):

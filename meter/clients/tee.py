@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from meter.clients.heard import Heard
     from meter.ending import Ending
 
+    Decode = Callable[[bytes], bytes]
+
 _EVENT = re.compile(rb"\r?\n\r?\n|\r\r")
 _FINISH = re.compile(rb'"finish_reason": ?"')
 _USAGE = re.compile(rb'"usage": ?\{')
@@ -58,7 +60,7 @@ class Hiding:
 class Tee:
     """What both kinds of stream share; the class that is used also derives from the client's own byte stream."""
 
-    def __init__(self, stream: Any, heard: Heard, decode: Callable[[bytes], bytes], hiding: Hiding | None) -> None:
+    def __init__(self, stream: Any, heard: Heard, decode: Decode | None, hiding: Hiding | None) -> None:
         self._stream = stream
         self._heard = heard
         self._decode = decode
@@ -84,12 +86,12 @@ class SyncTee(Tee):
     """Read with `for`."""
 
     def __iter__(self) -> Iterator[bytes]:
-        heard, hiding = self._heard, self._hiding
+        heard, take, decode, hiding = self._heard, self._heard.take, self._decode, self._hiding
         attempt = heard.attempt
         try:
             for chunk in self._stream:
-                readable = self._decode(chunk)
-                if attempt.entry is None and heard.take(readable):
+                readable = decode(chunk) if decode else chunk
+                if attempt.entry is None and take(readable):
                     attempt.end(heard.whole())
                 handed = hiding(readable) if hiding else chunk
                 if handed:
@@ -141,7 +143,7 @@ class AsyncTee(Tee):
             except BaseException as error:
                 self._leave(functools.partial(heard.broke, error))
                 raise
-            readable = self._decode(chunk)
+            readable = self._decode(chunk) if self._decode else chunk
             if attempt.entry is None and heard.take(readable):
                 await attempt.end_async(heard.whole())
             handed = hiding(readable) if hiding else chunk
@@ -167,10 +169,10 @@ def tee_class(kind: type[SyncTee | AsyncTee], base: type) -> type[Any]:
     return type(kind.__name__, (kind, base), {})
 
 
-def decoder_of(response: Any) -> Callable[[bytes], bytes]:
+def decoder_of(response: Any) -> Decode | None:
     """Return what undoes the response's compression, for our ear alone; what cannot be undone is heard as nothing."""
     if not response.headers.get("content-encoding"):
-        return _as_it_is
+        return None
     decoder = response._get_content_decoder()
     del response._decoder  # it has a state: the response makes itself another one
 
@@ -183,7 +185,3 @@ def decoder_of(response: Any) -> Callable[[bytes], bytes]:
             return b""
 
     return decode
-
-
-def _as_it_is(chunk: bytes) -> bytes:
-    return chunk
