@@ -109,7 +109,7 @@ class Wanted:
         days = (window.until - window.since).days
         if by in UNITS and days > MOST_ROWS * DAYS[by]:
             raise InvalidTime(
-                f"A window of {days:,} days has more than {MOST_ROWS:,} rows by {by}; give a shorter one, or --by month."
+                f"A window of {days:,} days has more than {MOST_ROWS:,} rows by {by}; give a shorter one or --by month."
             )
         return Ask(
             by=by,
