@@ -1,4 +1,4 @@
-"""The text of an answer of litellm's, for counting only: it is never kept."""
+"""What an answer is beside its usage: whose API it is of, its text, its end. Text is for counting, never kept."""
 
 from __future__ import annotations
 
@@ -31,6 +31,15 @@ def finished_choices(chunk: object) -> int:
 def has_content(chunk: object) -> bool:
     """Tell whether a chunk carries anything a caller reads: text, a tool call, a finish reason."""
     return finished_choices(chunk) > 0 or any(answer_texts(chunk))
+
+
+def bears(root: Any, answer: Answer) -> bool:
+    """Tell whether a payload has one of the signs of an API."""
+    for name, beginning in answer.sign_steps:
+        value = get(root, name)
+        if value is not None and (not beginning or (text_of(value) or "").startswith(beginning)):
+            return True
+    return False
 
 
 def ends(root: Any, answer: Answer) -> int:

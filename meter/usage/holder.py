@@ -41,10 +41,12 @@ def get(holder: Any, name: str) -> Any:
 
 def has_any(holder: Any, names: Iterable[str]) -> bool:
     """Tell whether something stands under one of the names."""
-    for name in names:  # noqa: SIM110  a generator costs every chunk without usage a microsecond
-        if get(holder, name) is not None:
-            return True
-    return False
+    if type(holder) is dict:
+        for name in names:  # noqa: SIM110  a generator costs every chunk without usage a microsecond
+            if holder.get(name) is not None:
+                return True
+        return False
+    return any(get(holder, name) is not None for name in names)
 
 
 def down(holder: Any, path: Steps) -> Any:

@@ -10,16 +10,17 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from meter.usage.answer import bears
 from meter.usage.holder import down, each, get, has_any, holder_of, text_of
 from meter.usage.number import LIMIT, dollars, quantity, whole_number
 from meter.usage.table import ANY_CACHE_WRITE, TOTAL
-from meter.usage.tables import fitting
+from meter.usage.tables import fitting, ordered
 from meter.usage.value import PARTS_OF, TOKEN_FIELDS, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Set
 
-    from meter.usage.table import Answer, Step, Table
+    from meter.usage.table import Step, Table
 
     Said = dict[str, int | None]
 
@@ -47,18 +48,19 @@ def usage_of(payload: object, provider: str | None = None) -> Usage | None:
     root = holder_of(payload)
     if root is None:
         return None
-    for table in fitting(root, provider):
-        found = find(root, table)
-        usage = usage_from(*found, table) if found is not None else None
+    if type(root) is dict and root.get("usage") is not None:
+        # that the first table fits is so common that it is tried before names are compared
+        usage = read(root, ordered(provider)[0])
         if usage is not None:
             return usage
-    return None
+    usages = (read(root, table) for table in fitting(root, provider))
+    return next((usage for usage in usages if usage is not None), None)
 
 
 def read(payload: object, table: Table) -> Usage | None:
     """Return what a payload says in the shape of one table; None where it is not of this shape or says nothing."""
     found = find(holder_of(payload), table)
-    return found and usage_from(found[0], found[1], table)
+    return None if found is None else usage_from(*found, table)
 
 
 def find(root: Any, table: Table) -> tuple[Any, Any] | None:
@@ -72,15 +74,6 @@ def find(root: Any, table: Table) -> tuple[Any, Any] | None:
             if usage is not None and has_any(usage, table.marks):
                 return None if has_any(usage, table.strangers) else (response, usage)
     return None
-
-
-def bears(root: Any, answer: Answer) -> bool:
-    """Tell whether a payload has one of the signs of an API."""
-    for name, beginning in answer.sign_steps:
-        value = get(root, name)
-        if value is not None and (not beginning or (text_of(value) or "").startswith(beginning)):
-            return True
-    return False
 
 
 def usage_from(

@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from meter.model import canonical_provider
-from meter.usage.answer import ends
+from meter.usage.answer import bears, ends
 from meter.usage.events import decoded, events_of
 from meter.usage.holder import collect, down, each, has_any, holder_of
-from meter.usage.reading import bears, find, texts_seen, tier_of, usage_from, usage_of
+from meter.usage.reading import find, texts_seen, tier_of, usage_from, usage_of
 from meter.usage.tables import by_name, fitting, ordered, spare_doors, spares
 
 if TYPE_CHECKING:
