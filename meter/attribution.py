@@ -93,6 +93,14 @@ class attribute:  # noqa: N801  a context manager used like a function, as conte
             wrapped = self._plain(function)
         return cast("F", functools.wraps(function)(wrapped))
 
+    @staticmethod
+    def carry(function: F) -> F:
+        """Return the function so that it is attributed as calls are here and now, in whichever thread it runs.
+
+        A new thread, and one of a pool, begins without the attribution of whoever starts it. Many may run it at once.
+        """
+        return _Carried(current())(function)
+
     def _plain(self, function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
             with self:
@@ -149,6 +157,17 @@ class attribute:  # noqa: N801  a context manager used like a function, as conte
                     step = functools.partial(steps.athrow, error)
 
         return call
+
+
+class _Carried(attribute):
+    """An attribution that is taken elsewhere as it is, whatever holds there."""
+
+    def __init__(self, own: Attribution) -> None:
+        self._own = own
+
+    def __enter__(self) -> Self:
+        _frame.set(_Frame(self._own, _frame.get()))
+        return self
 
 
 def current() -> Attribution:

@@ -281,8 +281,9 @@ class Books:
         else:
             # rates are only ever added, so their number tells whether there are new ones
             if len(rates) != self._user_prices:
-                self._user_prices = len(rates)
+                # in this order: to another thread that looks now, the number says that the prices are in the book
                 self._prices = PriceBook(rates)
+                self._user_prices = len(rates)
         self._next_look = time.monotonic() + REFRESH_S
 
 

@@ -125,6 +125,12 @@ def load(environ: Mapping[str, str] | None = None, folder: str | Path | None = N
     return Settings(**values, system_zone=environ.get("TZ", ""), origins=MappingProxyType(origins))
 
 
+def temporary_folder(environ: Mapping[str, str] | None = None) -> Path | None:
+    """Return the folder for what need not outlive a restart of the machine; None where the system has none for all."""
+    environ = os.environ if environ is None else environ
+    return Path(environ.get("TMPDIR") or "/tmp") if os.name == "posix" else None  # noqa: S108  who uses it guards it
+
+
 def vendor_keys(environ: Mapping[str, str] | None = None) -> list[tuple[str, str]]:
     """Return each vendor whose key is in the environment with a small model of it to chat with; never the key."""
     environ = os.environ if environ is None else environ

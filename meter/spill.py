@@ -1,4 +1,8 @@
-"""Spill: entries that could not be written, kept as JSON lines beside the ledger until they can."""
+"""Spill: entries that could not be written, kept as JSON lines beside the ledger until they can.
+
+Where nothing can be written there either, on a full or read-only disk, they are kept in the folder for temporary files,
+which often is on another one.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import contextlib
 import json
 import logging
 import os
+import stat
 import sys
 from datetime import datetime
 from decimal import Decimal
@@ -16,6 +21,7 @@ from uuid import UUID
 from meter.entry import COLUMNS, USAGE_COLUMNS, Entry
 from meter.errors import LedgerUnavailable, MeterError
 from meter.price import Price
+from meter.settings import temporary_folder
 from meter.usage import Usage
 
 if TYPE_CHECKING:
@@ -46,12 +52,18 @@ def put(url: str | Path, entry: Entry, hold_id: UUID | None = None, *, to_stderr
         sys.stderr.write(line)
         sys.stderr.flush()
         return
-    _append(spill_file(url), line.encode("ascii"))
+    try:
+        _append(spill_file(url), line.encode("ascii"))
+    except OSError:
+        elsewhere = _elsewhere(url)
+        if elsewhere is None:
+            raise
+        _append(elsewhere, line.encode("ascii"))
 
 
 def count(url: str | Path) -> int:
-    """Return how many entries wait beside a ledger."""
-    return sum(path.read_bytes().count(b"\n") for path in _waiting(spill_file(url)))
+    """Return how many entries of a ledger wait."""
+    return sum(path.read_bytes().count(b"\n") for base in _bases(url) for path in _waiting(base))
 
 
 def take_in(ledger: Settles) -> int:
@@ -61,8 +73,11 @@ def take_in(ledger: Settles) -> int:
     (`….rejected.jsonl`) so that it holds up no other. Raises LedgerUnavailable where the ledger still cannot be
     written: nothing is lost then.
     """
+    return sum(_take_in_from(ledger, base) for base in _bases(ledger.url))
+
+
+def _take_in_from(ledger: Settles, path: Path) -> int:
     taken = 0
-    path = spill_file(ledger.url)
     with contextlib.suppress(FileNotFoundError):
         # under another name nothing is appended to it any more; one left by a crash is found by that name
         path.rename(path.with_name(f"{path.stem}.{os.getpid()}-{os.urandom(4).hex()}.jsonl"))
@@ -70,7 +85,7 @@ def take_in(ledger: Settles) -> int:
         if waiting == path:
             continue  # begun since the renaming: for the next time
         for line in _lines(waiting):
-            taken += _take_in_line(ledger, line, path)
+            taken += _take_in_line(ledger, line)
         waiting.unlink(missing_ok=True)
     return taken
 
@@ -97,6 +112,55 @@ def from_line(line: str | bytes) -> tuple[Entry, UUID | None]:
 def spill_file(url: str | Path) -> Path:
     """Return the file beside a ledger that its spilled entries are appended to."""
     return Path(f"{str(url).removeprefix(SQLITE)}.spill.jsonl")
+
+
+def _bases(url: str | Path) -> list[Path]:
+    """Return the files that entries of a ledger are appended to: beside it, and in our shelter.
+
+    The administrator, who recovers for others, looks into the shelter of the ledger's owner as well.
+    """
+    bases = [spill_file(url)]
+    folder = temporary_folder()
+    if folder is not None:
+        users = {os.getuid()}
+        if os.getuid() == 0:
+            with contextlib.suppress(OSError):
+                users.add(bases[0].parent.stat().st_uid)
+        bases += [_sheltered(url, folder, user) for user in sorted(users) if _is_own(_shelter_of(folder, user), user)]
+    return bases
+
+
+def _elsewhere(url: str | Path) -> Path | None:
+    """Return the file to spill to where nothing can be written beside a ledger; None where we have no shelter."""
+    folder = temporary_folder()
+    if folder is None:
+        return None
+    user = os.getuid()
+    with contextlib.suppress(FileExistsError):
+        _shelter_of(folder, user).mkdir(mode=0o700)
+    if not _is_own(_shelter_of(folder, user), user):
+        return None
+    file = _sheltered(url, folder, user)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    return file
+
+
+def _shelter_of(folder: Path, user: int) -> Path:
+    return folder / f"meter-spill-{user}"
+
+
+def _sheltered(url: str | Path, folder: Path, user: int) -> Path:
+    """Return where in a user's shelter the file is that else would be beside the ledger: under the same path."""
+    return _shelter_of(folder, user) / str(spill_file(url).absolute()).lstrip("/")
+
+
+def _is_own(folder: Path, user: int) -> bool:
+    """Tell whether a folder is a user's alone: what others put there is nobody's entry."""
+    try:
+        found = folder.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == user and not found.st_mode & 0o077
 
 
 def _waiting(path: Path) -> list[Path]:
@@ -127,14 +191,15 @@ def _lines(path: Path) -> Iterator[bytes]:
         yield from lines
 
 
-def _take_in_line(ledger: Settles, line: bytes, path: Path) -> bool:
+def _take_in_line(ledger: Settles, line: bytes) -> bool:
     try:
         ledger.settle(*from_line(line))
     except LedgerUnavailable:
         raise
     except (MeterError, ValueError, KeyError, TypeError) as error:
-        log.warning("A spilled line was rejected (%s) and is kept in %s", error, _rejected(path))
-        _append(_rejected(path), line if line.endswith(b"\n") else line + b"\n")
+        rejected = _rejected(spill_file(ledger.url))
+        log.warning("A spilled line was rejected (%s) and is kept in %s", error, rejected)
+        _append(rejected, line if line.endswith(b"\n") else line + b"\n")
         return False
     return True
 

@@ -28,10 +28,13 @@ from meter.ledger import Query
 args = json.loads(sys.argv[1])
 def say(value):
     os.write(1, (json.dumps(value) + "\\n").encode())
+def heed():
+    os.read(0, 1)
 def unanswered(call):
     return {**call, "messages": [{"role": "user", "content": "wait"}]}
 """
-"""What every script begins with; `say` tells the test something, an `unanswered` call waits for ever."""
+"""What every script begins with: `say` tells the test something, `heed` waits until the test tells it to go on, an
+`unanswered` call waits for ever."""
 
 
 class Nursery:
@@ -71,14 +74,15 @@ class Nursery:
 
     def begin(self, script: str, *args: Any, **environ: str) -> Child:
         """Begin a process with a script, which finds its arguments in `args`."""
-        out = self._folder / f"{next(self._numbers)}.out"
-        err = out.with_suffix(".err")
-        os.mkfifo(out)
-        reader = os.open(out, os.O_RDONLY | os.O_NONBLOCK)  # the nursery opens the other end before it forks
-        wish = {"script": PRELUDE + script, "args": json.dumps(args, default=str), "out": str(out), "err": str(err)}
+        files = [self._folder / f"{next(self._numbers)}.{end}" for end in ("in", "out", "err")]
+        for pipe in files[:2]:
+            os.mkfifo(pipe)
+        # neither waits for the other end, which the nursery opens before it forks
+        writer, reader = os.open(files[0], os.O_RDWR), os.open(files[1], os.O_RDONLY | os.O_NONBLOCK)
+        wish = {"script": PRELUDE + script, "args": json.dumps(args, default=str), "files": list(map(str, files))}
         pid = self.ask({**wish, "environ": {**os.environ, **environ}})
         os.set_blocking(reader, True)
-        self._children[pid] = Child(self, pid, os.fdopen(reader, encoding="utf-8"), err)
+        self._children[pid] = Child(self, pid, writer, os.fdopen(reader, encoding="utf-8"), files[2])
         return self._children[pid]
 
     def wait(self, pid: int) -> int:
@@ -97,8 +101,13 @@ class Child:
 
     nursery: Nursery
     pid: int
+    into: int
     out: IO[str]
     err: Path
+
+    def tell(self) -> None:
+        """Tell it to go on."""
+        os.write(self.into, b"\n")
 
     def hear(self) -> Any:
         """Wait for the next thing that it says."""
@@ -113,6 +122,7 @@ class Child:
     def wait(self) -> int:
         """Wait for its end and return its exit code, negative where a signal ended it."""
         self.out.close()
+        os.close(self.into)
         return self.nursery.wait(self.pid)
 
     def end(self, number: int = signal.SIGKILL) -> int:
@@ -150,16 +160,18 @@ def _serve(call: dict[str, Any]) -> None:
 
 def _begun(wish: dict[str, Any]) -> int | None:
     """Fork a process and return its id; in that process run the script and return None."""
-    out = os.open(wish["out"], os.O_WRONLY)
+    into, out, err = wish["files"]
+    files = [
+        os.open(into, os.O_RDONLY),
+        os.open(out, os.O_WRONLY),
+        os.open(err, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
+    ]
     child = os.fork()
     if child:
-        os.close(out)
+        for file in files:
+            os.close(file)
         return child
-    for number, file in (
-        (0, os.open(os.devnull, os.O_RDONLY)),
-        (1, out),
-        (2, os.open(wish["err"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)),
-    ):
+    for number, file in enumerate(files):
         os.dup2(file, number)
         os.close(file)
     os.environ.clear()

@@ -96,7 +96,8 @@ class TestPut:
     def test_nothing_waits_where_nothing_is(self, tmp_path: Path) -> None:
         assert spill.count(tmp_path / "none" / "ledger.db") == 0
 
-    def test_where_it_cannot_be_kept_it_says_so(self, tmp_path: Path) -> None:
+    def test_where_it_cannot_be_kept_it_says_so(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("TMPDIR", str(tmp_path / "neither"))
         with pytest.raises(FileNotFoundError):
             spill.put(tmp_path / "none" / "ledger.db", entry())
 
