@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import subprocess
+import sys
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -11,7 +14,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from meter.charge import price_call
+from meter.cli import ledger as ledger_module
 from meter.cli import main
+from meter.cli import price as price_module
 from meter.entry import new_id
 from meter.ledger import open_ledger
 from meter.price import Price
@@ -25,6 +30,25 @@ if TYPE_CHECKING:
 
     from meter.entry import Entry
     from meter.ledger import Ledger
+
+
+GROUPS = {"ledger": ledger_module.LAZY, "price": price_module.LAZY}
+
+
+@pytest.mark.parametrize(("group", "name"), [(group, name) for group, lazy in GROUPS.items() for name in lazy])
+def test_the_short_help_in_the_list_is_the_commands_own(group: str, name: str) -> None:
+    command = getattr(importlib.import_module(f"meter.cli.{group}_{name}"), name)
+    assert command.get_short_help_str(limit=200) == GROUPS[group][name]
+
+
+def test_help_of_a_group_imports_none_of_its_lazy_commands() -> None:
+    code = (
+        "import sys\nfrom meter.cli import main\nmain(['price', '--help'], standalone_mode=False)\n"
+        "print([name for name in sys.modules if name.startswith('meter.cli.price_')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert all(f"  {name} " in done.stdout for name in price_module.LAZY)
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 @pytest.fixture
@@ -225,3 +249,34 @@ def test_a_server_of_ones_own_has_only_what_was_set_for_it(ledger: Ledger) -> No
 
 def test_a_model_that_nobody_knows_is_offered_the_nearest() -> None:
     assert 'Did you mean "gpt-4o-mini"' in run("price", "history", "gpt-4o-minni", rc=2).stderr
+
+
+def counted(ours: int, theirs: int, **fields: Any) -> Entry:
+    return charged(Usage(input_tokens=theirs), counted_input_tokens=ours, **fields)
+
+
+def test_drift_is_the_providers_count_by_ours_over_all_calls_of_a_model(ledger: Ledger) -> None:
+    ledger.append([counted(100, 150), counted(100, 130), counted(200, 220), counted(10, 10, model="other")])
+    first, second = read("doctor", "--drift")
+    assert (first["model"], first["calls"], first["counted_tokens"], first["provider_tokens"]) == (
+        MINI.model,
+        3,
+        400,
+        500,
+    )
+    assert (first["factor"], first["p5"], first["p95"]) == (Decimal("1.25"), Decimal("1.1"), Decimal("1.5"))
+    assert (second["model"], second["factor"], second["enough"]) == ("other", 1, False)
+    assert "1.25" in run("doctor", "--drift").stdout
+
+
+def test_only_two_counts_of_the_same_text_are_compared(ledger: Ledger) -> None:
+    """Pitfall 20: a counted figure is marked as counted, so it is no measure of itself."""
+    usages = [
+        Usage(input_tokens=9, source="counted"),
+        Usage(input_tokens=9, input_image_tokens=5),
+        Usage(output_tokens=1),
+    ]
+    ledger.append([charged(usage, counted_input_tokens=9) for usage in usages])
+    ledger.append([counted(9, 9, flags=("mock",)), counted(9, 9, outcome="cancelled"), counted(0, 9), entry()])
+    assert read("doctor", "--drift") == []
+    assert "No call has both" in run("doctor", "--drift").stdout

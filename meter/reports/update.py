@@ -44,7 +44,7 @@ def command() -> list[str]:
 
 
 def upgrade() -> None:
-    """Run the command; this is the only thing in meter that goes to the network. Raise MeterError where it fails."""
+    """Run the command; nothing else about prices goes to the network. Raise MeterError where it fails."""
     done = subprocess.run(command(), capture_output=True, text=True, check=False)  # noqa: S603  our own command
     if done.returncode:
         why = (done.stderr.strip() or done.stdout.strip() or f"status {done.returncode}").splitlines()[-1]
