@@ -17,8 +17,8 @@ def update(dry_run: bool, ledger: str | None) -> None:
     """Fetch newer published prices, and show what changes here.
 
     Of all that is about prices only this goes to the network: it has pip upgrade genai-prices, within the bounds that
-    meter asks for. litellm's map comes with litellm and is left alone. Rates are shown that change for models used in this ledger; they
-    hold for calls to come.
+    meter asks for. litellm's map comes with litellm and is left alone. Rates are shown that change for models used in
+    this ledger; they hold for calls to come.
     """
     from importlib.metadata import version
 
