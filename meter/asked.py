@@ -105,9 +105,10 @@ def ask(books: Books, request: Mapping[str, Any]) -> Asked:
 
 def is_quick(books: Books, request: Mapping[str, Any]) -> bool:
     """Tell whether looking at a request loads nothing and counts no long text."""
+    if not tokens.is_ready(str(request.get("model", ""))):
+        return False
     model = model_of(request)
-    ready = tokens.is_ready(model.asked) and books.prices.is_ready(model.name, model.provider)
-    return ready and _length(request) < LONG_TEXT
+    return books.prices.is_ready(model.name, model.provider) and _length(request) < LONG_TEXT
 
 
 def model_of(request: Mapping[str, Any], provider: str | None = None, api_base: str | None = None) -> Model:

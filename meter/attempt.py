@@ -195,6 +195,11 @@ def failed(error: BaseException) -> Ending:
     return Ending(outcome=outcome_of(error), error=type(error).__name__)
 
 
+def warm() -> None:
+    """Load what reads an answer."""
+    usage_of({"usage": {"prompt_tokens": 1}})
+
+
 ASKABLE = frozenset({"completion", "text_completion"})
 """The verbs whose streams tell their usage if `stream_options` ask for it."""
 
@@ -225,7 +230,7 @@ async def begin_async(books: Books, verb: str, request: dict[str, Any]) -> Attem
     if books.is_ready and not books.orphans and is_quick(books, request):
         attempt = _prepared(books, verb, request)
     else:
-        attempt = await asyncio.to_thread(_prepared, books, verb, request)
+        attempt = await asyncio.to_thread(_loaded, books, verb, request)
     if attempt.hold is not None:
         refusal = await books.reserve_async(attempt.hold, lambda: attempt.withdraw("CancelledError"))
         if refusal is not None:
@@ -259,6 +264,12 @@ def record(books: Books, observed: Observed) -> Entry:
     )
     books.settle(entry)
     return entry
+
+
+def _loaded(books: Books, verb: str, request: dict[str, Any]) -> Attempt:
+    """Prepare a call where that may take long, and load what its end will need too."""
+    warm()
+    return _prepared(books, verb, request)
 
 
 def _prepared(books: Books, verb: str, request: dict[str, Any]) -> Attempt:

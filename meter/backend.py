@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import importlib
 import importlib.util
 import os
 import sys
@@ -58,6 +60,10 @@ def _litellm() -> Any:
 
     if fresh:
         litellm.suppress_debug_info = True  # it prints a banner to stdout with every error
+    # most providers are called by openai's client, which would load these with its first call: in an event loop,
+    # for half a second
+    with contextlib.suppress(ImportError):
+        importlib.import_module("openai.resources")
     _count_requests()
     return litellm
 

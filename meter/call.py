@@ -119,11 +119,14 @@ class Meter:
         return price_call(usage, self._books.prices.find(named.name, named.provider, at))
 
     def warm(self) -> None:
-        """Load now what the first call would load: the backend, a vocabulary, the ledger."""
-        from meter import tokens
+        """Load now what the first call would load: the backend, a vocabulary, published prices, the ledger."""
+        from meter import attempt, tokens
+        from meter.asked import ask
 
         self._books.open()
         tokens.warm()
+        ask(self._books, {"model": "gpt-4o-mini"})  # any model that is sold
+        attempt.warm()
         backend.warm()
 
     def close(self) -> None:
