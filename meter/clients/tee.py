@@ -67,8 +67,10 @@ class Tee:
         self._hiding = hiding
         heard.attempt.books.watch(self)
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
+    @property
+    def elapsed(self) -> Any:
+        """What httpx2 asks the stream for. Other names are not passed on: SDKs ask for some with each chunk."""
+        return getattr(self._stream, "elapsed", None)
 
     def give_up(self) -> None:
         """Write the entry, since the process ends; what arrived is what is charged."""
