@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from meter.usage import Usage, usage_of
@@ -57,6 +57,8 @@ ODD: list[Any] = [
 ]
 BESIDE = st.sampled_from(ODD)
 FIGURES = st.integers(0, 2000) | BESIDE
+UNTIMED: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+"""However busy the machine is."""
 EVERY_TABLE = pytest.mark.parametrize("table", tables(), ids=lambda table: table.name)
 
 
@@ -132,7 +134,7 @@ def check(usage: Usage | None) -> None:
 def test_whatever_stands_in_an_answer_is_brought_inside_the_rules(table: Table) -> None:
     """Pitfalls 4 and 6: float, text, null, negative, NaN, larger than the whole: clamp, flag, never crash."""
 
-    @settings(deadline=None, max_examples=60)
+    @settings(**UNTIMED, max_examples=60)
     @given(payload=payloads(table), provider=st.sampled_from([None, *table.providers]))
     def holds(payload: dict[str, Any], provider: str | None) -> None:
         check(usage_of(payload, provider))
@@ -143,7 +145,7 @@ def test_whatever_stands_in_an_answer_is_brought_inside_the_rules(table: Table) 
 
 @EVERY_TABLE
 def test_whatever_stands_in_a_stream_is_brought_inside_the_rules(table: Table) -> None:
-    @settings(deadline=None, max_examples=60)
+    @settings(**UNTIMED, max_examples=60)
     @given(stream=st.lists(payloads(table) | FIGURES, max_size=4), named=st.booleans())
     def holds(stream: list[Any], named: bool) -> None:
         reading = Reading(api=table.name if named else None)
@@ -162,7 +164,7 @@ def test_whatever_stands_in_a_stream_is_brought_inside_the_rules(table: Table) -
 def test_whole_figures_are_never_flagged_where_they_fit(table: Table) -> None:
     """A table that misreads its own shape would clamp what is right."""
 
-    @settings(deadline=None, max_examples=40)
+    @settings(**UNTIMED, max_examples=40)
     @given(whole=st.integers(1000, 10**6), part=st.integers(0, 90))
     def holds(whole: int, part: int) -> None:
         figures = {paths[0]: part for name, paths in table.fields.items() if name != TOTAL}
@@ -178,7 +180,7 @@ def test_whole_figures_are_never_flagged_where_they_fit(table: Table) -> None:
     holds()
 
 
-@settings(deadline=None)
+@settings(**UNTIMED)
 @given(value=NONSENSE)
 def test_every_number_is_brought_to_what_can_be_believed(value: Any) -> None:
     count, _ = whole_number(value)

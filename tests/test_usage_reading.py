@@ -7,7 +7,7 @@ from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from meter import backend
@@ -467,13 +467,12 @@ class TestNonsense:
         usage = chat(prompt_tokens_details=details)
         assert usage == Usage(input_tokens=100, output_tokens=50, clamped=True)
 
-    def test_what_a_library_has_for_not_said_is_not_broken(self) -> None:
-        """The SDKs of Mistral and OpenAI put an object where a figure is absent."""
-        usage = usage_of(
-            SimpleNamespace(
-                prompt_tokens=100, completion_tokens=50, prompt_audio_seconds=object(), cached_tokens=object()
-            )
-        )
+    @pytest.mark.parametrize("nothing", [object(), SimpleNamespace(), {}])
+    def test_what_stands_for_not_said_is_not_broken(self, nothing: Any) -> None:
+        """The SDKs of Mistral and OpenAI put an object where a figure is absent, and Mistral's API an empty one."""
+        usage = usage_of({"prompt_tokens": 100, "completion_tokens": 50, "cached_tokens": nothing})
+        assert usage == Usage(input_tokens=100, output_tokens=50)
+        usage = usage_of({"prompt_tokens": 100, "completion_tokens": 50, "prompt_audio_seconds": nothing})
         assert usage == Usage(input_tokens=100, output_tokens=50)
 
     @pytest.mark.parametrize("tier", [7, [], "", "x" * 65, None, True])
@@ -518,7 +517,7 @@ COUNT = st.integers(0, 10**6)
 
 
 class TestProperties:
-    @settings(deadline=None)
+    @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(usage=HOLDERS, outer=st.sampled_from(["usage", "response", "x_groq", ""]), rest=NONSENSE)
     def test_nothing_makes_it_fail(self, usage: dict[str, Any], outer: str, rest: Any) -> None:
         """Pitfalls 4 and 6: whatever an answer holds, no bucket is negative and no part larger than its whole."""
@@ -529,12 +528,12 @@ class TestProperties:
                 for whole, parts in PARTS_OF:
                     assert sum(getattr(got, part) for part in parts) <= getattr(got, whole)
 
-    @settings(deadline=None)
+    @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(usage=HOLDERS)
     def test_an_object_says_what_its_dict_says(self, usage: dict[str, Any]) -> None:
         assert usage_of(as_object(usage)) == usage_of(usage)
 
-    @settings(deadline=None)
+    @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(prompt=COUNT, read=COUNT, write=COUNT, hour=COUNT, output=COUNT, reasoning=COUNT)
     def test_a_valid_usage_is_read_unchanged(
         self, prompt: int, read: int, write: int, hour: int, output: int, reasoning: int
@@ -592,7 +591,7 @@ class TestANewTable:
         costs=(StatedCost(path="bill.cents", exponent=-2),),
     )
 
-    @settings(deadline=None)
+    @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(fresh=COUNT, read=COUNT, write=COUNT, output=st.integers(1, 10**6))
     def test_exclusive_and_inclusive_usage_of_one_call_are_the_same(
         self, fresh: int, read: int, write: int, output: int

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from meter.usage import Usage, usage_of
@@ -409,7 +409,7 @@ class TestBodies:
         theirs = [{event.headers[":event-type"]: json.loads(event.payload)} for event in buffer]
         assert list(events_of(body)) == theirs == [{"one": {"a": 1}}, {"two": {"b": 2}}]
 
-    @settings(deadline=None)
+    @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(body=st.one_of(st.binary(max_size=80), st.text(max_size=80)), cut=st.integers(0, 200))
     def test_no_body_makes_it_fail(self, body: bytes | str, cut: int) -> None:
         usage_of(body)

@@ -9,8 +9,7 @@ from decimal import Context, Decimal, InvalidOperation
 LIMIT = 10**15
 """The largest count that is believed; sums of it stay far inside a ledger's 64 bits."""
 
-_DATA = (str, bytes, bytearray, int, float, complex, Decimal, list, tuple, set, frozenset, Mapping)
-"""Whatever else stands where a number belongs is what a library has for "not said"."""
+_DATA = (str, bytes, bytearray, int, float, complex, Decimal, list, tuple, set, frozenset)
 _LONGEST_NUMBER = 32
 _COST_DIGITS = range(-18, 10)
 """Powers of ten of the first digit of a cost that is believed."""
@@ -27,7 +26,7 @@ def whole_number(value: object, *, lenient: bool = False) -> tuple[int, bool]:
         return value, True
     number = _number(value)
     if number is None:
-        return 0, not isinstance(value, _DATA)
+        return 0, _is_nothing(value)
     count = LIMIT if number > LIMIT else max(round(number), 0)
     return count, lenient and count == number
 
@@ -36,7 +35,7 @@ def quantity(value: object) -> tuple[Decimal, bool]:
     """Return a quantity from 0 to LIMIT in millionths, and whether the value was one."""
     number = _number(value)
     if number is None or number < 0:
-        return Decimal(0), not isinstance(value, _DATA)
+        return Decimal(0), _is_nothing(value)
     if number > LIMIT:
         return Decimal(LIMIT), False
     exact = Decimal(str(number))
@@ -75,3 +74,11 @@ def _number(value: object) -> int | float | Decimal | None:
         return None
     finite = math.isfinite(value) if isinstance(value, float) else isinstance(value, int) or value.is_finite()
     return value if finite else None
+
+
+def _is_nothing(value: object) -> bool:
+    """Tell whether a value is what libraries and providers have for "not said": an object, or names, of nothing."""
+    try:
+        return not (value if isinstance(value, Mapping) else isinstance(value, _DATA) or vars(value))
+    except TypeError:  # it has no room for attributes
+        return True
