@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import platformdirs
 import pytest
+from hypothesis import settings
 
 from meter.errors import LocalModelError
 from meter.local import LocalModel, fetch
@@ -18,6 +19,12 @@ from tests.nursery import Nursery
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# the same examples every time where a change is judged; elsewhere new ones are tried. How long one takes says nothing
+# on a shared machine
+settings.register_profile("ci", derandomize=True, deadline=None)
+settings.register_profile("default", deadline=None)
+settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 CACHE = Path(os.environ.get("METER_TEST_CACHE") or platformdirs.user_cache_dir()).absolute()
 """Shared by all tests and runs, since the model is large; read before the environment is replaced."""
