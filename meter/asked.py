@@ -56,7 +56,7 @@ class Asked:
         """
         low = high = None
         if self.price is not None and self.price.rates and self.counted_input is not None:
-            expected = books.expected_output(self.model.provider, self.model.name)
+            expected = books.lengths.expected(self.model.provider, self.model.name)
             allowed = next((n for name in LONGEST_ANSWER if type(n := request.get(name)) is int and n >= 0), expected)
             usage = Usage(input_tokens=self.counted_input, output_tokens=min(allowed, expected))
             charge = price_call(usage, self.price)

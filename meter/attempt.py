@@ -147,7 +147,7 @@ class Attempt:
             spent = self.share.end()
             usage = replace(usage, machine_us=spent) if usage else None
         if usage and ending.outcome == "ok":
-            self.books.saw_output(served.provider, served.name, usage.output_tokens)
+            self.books.lengths.saw(served.provider, served.name, usage.output_tokens)
         charge = ending.charge(usage, price)
         at_risk = price if ending.outcome == "lost" and usage is None else None
         self.entry = Entry(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import logging
 import os
 import threading
 import time
 import weakref
-from bisect import bisect_left, insort
 from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
@@ -17,6 +17,7 @@ from meter.errors import LedgerBusy, MeterError
 from meter.hold import this_host
 from meter.later import Later, Until
 from meter.ledger import open_ledger
+from meter.lengths import Lengths
 from meter.period import local_zone
 from meter.pricebook import PriceBook
 from meter.turn import Turn
@@ -40,11 +41,6 @@ REFRESH_S = 30.0
 """Rates that another process sets are taken up, and a ledger that could not be opened is tried again, after this."""
 RETRY_S = 10.0
 """What was spilled is tried again after this."""
-RECENT_OUTPUTS = 200
-"""How many answers of a model the expected length of the next one is taken from."""
-EXPECTED_OUTPUT = 1_000
-"""Tokens reserved for the answer of a model that has not answered yet."""
-_NO_OUTPUTS: tuple[tuple[int, ...], list[int]] = ((), [])
 
 _all: weakref.WeakSet[Books] = weakref.WeakSet()
 
@@ -66,7 +62,7 @@ class Books:
         self._is_ours = ledger is None
         self._limits = tuple(limits)
         self._failure: MeterError | None = None
-        self._outputs: dict[tuple[str, str], tuple[tuple[int, ...], list[int]]] = {}
+        self.lengths = Lengths()
         self._told = False
         self._begin()
         _all.add(self)
@@ -236,22 +232,6 @@ class Books:
                 self._ledger.close()
                 self._ledger = None
 
-    def expected_output(self, provider: str, model: str) -> int:
-        """Return the 95th percentile of a model's recent answers in tokens, or 1,000 where it has none."""
-        _, ordered = self._outputs.get((provider, model), _NO_OUTPUTS)
-        return ordered[(len(ordered) * 95 - 1) // 100] if ordered else EXPECTED_OUTPUT
-
-    def saw_output(self, provider: str, model: str, tokens: int) -> None:
-        """Remember how long an answer was."""
-        recent, ordered = self._outputs.get((provider, model), _NO_OUTPUTS)
-        # kept in order, so that no call waits until they are sorted; replaced whole, so that threads need no lock
-        ordered = ordered.copy()
-        if len(recent) == RECENT_OUTPUTS:
-            del ordered[bisect_left(ordered, recent[0])]
-            recent = recent[1:]
-        insort(ordered, tokens)
-        self._outputs[provider, model] = (*recent, tokens), ordered
-
     def close(self) -> None:
         """Write what is left and close the ledger."""
         self._spilled.finish()
@@ -273,12 +253,18 @@ class Books:
                 stream.give_up()
         self.close()
 
-    def _look(self) -> None:
+    def _rates(self) -> Sequence[Price]:
+        """Return the rates that the user set, also of a ledger that may only be read."""
         try:
-            rates = self.open().prices()
-        except MeterError as error:
+            return self.open().prices()
+        except Exception as error:  # noqa: BLE001  metering never breaks a call
             self._tell(f"Calls go to the spill: {error}")
-        else:
+        with contextlib.closing(open_ledger(self.settings.ledger, read_only=True, create=False)) as reading:
+            return reading.prices()
+
+    def _look(self) -> None:
+        with contextlib.suppress(Exception):
+            rates = self._rates()
             # rates are only ever added, so their number tells whether there are new ones
             if len(rates) != self._user_prices:
                 # in this order: to another thread that looks now, the number says that the prices are in the book

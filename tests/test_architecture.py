@@ -26,7 +26,7 @@ CALL_SIDE = (
     ("ending",),
     ("asked",),
     ("answered", "backend", "books", "failure", "recording"),
-    ("later", "turn", "unwritten"),
+    ("later", "lengths", "turn", "unwritten"),
 )
 READ_SIDE = (("reports", "importing", "economics", "local"),)
 SHARED = (

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import gc
 import threading
 from dataclasses import replace
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,10 +17,11 @@ import meter
 from meter import tokens
 from meter.ledger import Query
 from meter.price import MILLION, Price
+from meter.through import pass_through_async
 from tests.loopback import MISSING, Loopback
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from meter.entry import Entry
@@ -193,3 +196,204 @@ def test_an_error_in_the_consumers_loop_leaves_one_entry(metered: meter.Meter, l
     gc.collect()
     metered.completion(**loopback.call)
     assert [entry.outcome for entry in metered.ledger.entries(Query())] == ["cancelled", "ok"]
+
+
+@pytest.mark.parametrize("how", ["timeout", "wait_for", "wait_for each", "cancelled twice"])
+async def test_a_stream_that_takes_too_long_is_one_cancelled_entry_with_what_arrived(
+    how: str, metered: meter.Meter, loopback: Loopback
+) -> None:
+    """Pitfall 16: timeouts of the caller's, and a second cancel while the first is being written down."""
+    loopback.say(usage=USAGE, gate_after=(3, threading.Event()))
+    stream = await metered.acompletion(**loopback.call, stream=True)
+    seen = [await anext(stream) for _ in range(3)]
+
+    async def read() -> None:
+        async for _ in stream:
+            pass
+
+    if how == "timeout":
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await read()
+    elif how == "wait_for":
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(read(), 0.05)
+    elif how == "wait_for each":
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(anext(stream), 0.05)
+    else:
+        task = asyncio.create_task(read())
+        await asyncio.sleep(0.05)
+        task.cancel()
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    metered.close()
+    entry = only(metered)
+    text = "".join(chunk.choices[0].delta.content or "" for chunk in seen)
+    assert entry.outcome == "cancelled"
+    assert entry.usage is not None
+    assert (entry.usage.source, entry.usage.output_tokens) == ("counted", tokens.count_text(text))
+    assert entry.usage.output_tokens > 0
+    assert metered.ledger.holds() == []
+
+
+def test_a_generator_that_reads_a_stream_and_is_dropped_is_one_cancelled_entry(
+    metered: meter.Meter, loopback: Loopback
+) -> None:
+    """Pitfall 16: GeneratorExit."""
+    loopback.say(usage=USAGE, gate_after=(3, threading.Event()))
+
+    def words() -> Iterator[str]:
+        for chunk in metered.completion(**loopback.call, stream=True):
+            yield chunk.choices[0].delta.content or ""
+
+    reading = words()
+    next(reading), next(reading)
+    reading.close()
+    metered.close()
+    assert (only(metered).outcome, metered.ledger.holds()) == ("cancelled", [])
+
+
+async def test_an_async_generator_that_reads_a_stream_and_is_left_is_one_cancelled_entry(
+    metered: meter.Meter, loopback: Loopback
+) -> None:
+    """Pitfall 16: a web framework whose client has gone."""
+    loopback.say(usage=USAGE, gate_after=(3, threading.Event()))
+
+    async def words() -> AsyncIterator[str]:
+        async for chunk in await metered.acompletion(**loopback.call, stream=True):
+            yield chunk.choices[0].delta.content or ""
+
+    reading = words()
+    await anext(reading)
+    await anext(reading)
+    await reading.aclose()
+    metered.close()
+    assert (only(metered).outcome, metered.ledger.holds()) == ("cancelled", [])
+
+
+async def test_a_stream_that_nobody_reads_any_more_is_written_without_another_call(
+    metered: meter.Meter, loopback: Loopback
+) -> None:
+    """Pitfall 17: a hold of an idle process does not stay until it ends."""
+    loopback.say(usage=USAGE, gate_after=(3, threading.Event()))
+    stream = await metered.acompletion(**loopback.call, stream=True)
+    del stream
+    gc.collect()
+    while metered.ledger.holds():
+        await asyncio.sleep(0.001)
+    assert only(metered).outcome == "cancelled"
+
+
+def chunk(delta: dict[str, Any] | None = None, finish: str | None = None, **more: Any) -> dict[str, Any]:
+    choices = [] if delta is None else [{"index": 0, "delta": delta, "finish_reason": finish}]
+    return {
+        "id": "c",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": "loop-model",
+        "choices": choices,
+        **more,
+    }
+
+
+HELLO, STOP = chunk({"content": "Hello"}), chunk({}, "stop")
+SAID = chunk(usage=USAGE)
+HALF = {"prompt_tokens": 100, "completion_tokens": 1, "total_tokens": 101}
+CALL = {"index": 0, "id": "t", "type": "function", "function": {"name": "look", "arguments": '{"at": "Paris"}'}}
+ODD: dict[str, tuple[list[Any], str, str]] = {
+    # events, outcome, source of the usage
+    "with comments and pings": ([": ping\n\n", HELLO, ": ping\n\n", STOP, SAID], "ok", "provider"),
+    "with events that have no choices": ([chunk(), HELLO, chunk(), STOP, SAID], "ok", "provider"),
+    "with usage before the text": ([SAID, HELLO, STOP], "ok", "provider"),
+    "with usage that grows": ([chunk({"content": "Hello"}, usage=HALF), STOP, SAID], "ok", "provider"),
+    "with usage twice": ([HELLO, STOP, SAID, SAID], "ok", "provider"),
+    "with a usage of null": ([chunk({"content": "Hello"}, usage=None), chunk({}, "stop", usage=None)], "ok", "counted"),
+    "with a usage of zeros": (
+        [HELLO, STOP, chunk(usage={"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0})],
+        "ok",
+        "counted",
+    ),
+    "that stops twice": ([HELLO, STOP, STOP, SAID], "ok", "provider"),
+    "that ends at its length": ([HELLO, chunk({}, "length"), SAID], "ok", "provider"),
+    "of a tool call": ([chunk({"tool_calls": [CALL]}), chunk({}, "tool_calls"), SAID], "ok", "provider"),
+    "of a tool call without usage": ([chunk({"tool_calls": [CALL]}), chunk({}, "tool_calls")], "ok", "counted"),
+    # `[DONE]` ends it as well as a reason to stop, and litellm makes one up
+    "that gives no reason to stop": ([HELLO, HELLO], "ok", "counted"),
+    "that gives no reason to stop but has usage": ([HELLO, SAID], "ok", "provider"),
+    "without an event": ([], "ok", "counted"),
+}
+
+
+@pytest.mark.parametrize(("events", "outcome", "source"), ODD.values(), ids=ODD)
+@pytest.mark.parametrize("awaited", [False, True])
+async def test_an_odd_stream_is_read_like_litellms_and_is_one_entry(
+    awaited: bool, events: list[Any], outcome: str, source: str, metered: meter.Meter, loopback: Loopback
+) -> None:
+    """Pitfalls 15 to 17: what providers send, and what they leave out."""
+    import litellm
+
+    async def read(made: Any) -> list[Any]:
+        return [each async for each in await made.acompletion(**call)] if awaited else list(made.completion(**call))
+
+    call = {**loopback.call, "stream": True, "stream_options": {"include_usage": True}, "max_retries": 0}
+    loopback.say(events=events).say(events=events)
+    bare, ours = await read(litellm), await read(metered)
+    assert [each.model_dump(exclude={"id", "created"}) for each in ours] == [
+        each.model_dump(exclude={"id", "created"}) for each in bare
+    ]
+    entry = only(metered)
+    assert entry.usage is not None
+    assert (entry.outcome, entry.usage.source) == (outcome, source)
+    if source == "provider":
+        assert (entry.usage.input_tokens, entry.usage.output_tokens) == (100, 50)
+    assert metered.ledger.holds() == []
+
+
+class Unending:
+    """A backend's stream that gives a chunk and then waits for ever."""
+
+    def __init__(self) -> None:
+        self.given = False
+
+    async def __anext__(self) -> Any:
+        if self.given:
+            await asyncio.Event().wait()
+        self.given = True
+        return SimpleNamespace(id="s", model="m", choices=[], usage=None)
+
+
+@pytest.mark.parametrize("what", ["call", "stream"])
+def test_what_is_thrown_away_with_its_event_loop_has_its_entry(what: str, fresh_db: Path) -> None:
+    """Pitfall 27: a coroutine that is closed where nothing can be awaited any more, and in another context."""
+    metered = meter.Meter(ledger=fresh_db)
+    streams = what == "stream"
+
+    async def send(_: Any) -> Any:
+        return Unending() if streams else await asyncio.Event().wait()
+
+    async def begin() -> Any:
+        request = {"model": "m", "messages": [{"role": "user", "content": "Hello"}], "stream": streams}
+        return await pass_through_async(metered._books, "completion", request, send)
+
+    async def hold() -> Any:
+        coroutine = begin()
+        stream = await coroutine if streams else None
+        if stream is not None:
+            await anext(stream)
+            coroutine = stream.__anext__()
+        task = asyncio.ensure_future(coroutine)
+        while not (streams or metered.ledger.holds()):
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        coroutine_of_task = task.get_coro()
+        contextvars.Context().run(coroutine_of_task.close)
+        task.cancel()
+        return None
+
+    asyncio.run(hold())
+    metered.close()
+    assert (only(metered).outcome, metered.ledger.holds()) == ("cancelled" if streams else "lost", [])
+    metered.close()

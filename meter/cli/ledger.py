@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
 
 from meter.cli import Lazy
 from meter.cli.options import form, form_options, ledger_option, put, reading, settings_for, writing
+
+if TYPE_CHECKING:
+    from uuid import UUID
 
 LAZY = {
     "reprice": "Charge calls again at the rates known now for their instants.",
@@ -45,8 +51,11 @@ def recover(ledger: str | None) -> None:
     from meter.hold import is_gone
 
     settings = settings_for(ledger)
-    with reading(settings) as opened:
-        held, spilled = [hold.id for hold in opened.holds()], spill.count(settings.ledger)
+    spilled = spill.count(settings.ledger)
+    held: list[UUID] = []
+    if not spilled or Path(settings.ledger).exists():  # where it was deleted, what waits makes a new one
+        with reading(settings) as opened:
+            held = [hold.id for hold in opened.holds()]
     # opening it to write recovers it already, so what was recovered is what is there no more
     with writing(settings) as opened:
         opened.recover(is_gone)

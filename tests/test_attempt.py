@@ -1,0 +1,128 @@
+"""Attempt: whatever is in a request or an answer, the call goes on and has one entry."""
+
+from __future__ import annotations
+
+import logging
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import meter
+from meter import attempt, backend
+from meter.ending import Ending
+from meter.ledger import Query
+from meter.through import pass_through
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+USAGE = {"prompt_tokens": 12, "completion_tokens": 5, "total_tokens": 17}
+REQUEST: dict[str, Any] = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hello"}]}
+
+
+@pytest.fixture
+def metered(fresh_db: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[meter.Meter]:
+    """Give a Meter whose backend is a function of the test's, so that litellm is not loaded."""
+    monkeypatch.setattr(backend, "warm", lambda: None)
+    made = meter.Meter(ledger=fresh_db)
+    yield made
+    made.close()
+
+
+def through(metered: meter.Meter, request: dict[str, Any], answer: Any) -> Any:
+    return pass_through(metered._books, "completion", request, lambda _: answer)
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.builds(object),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+ASKED = ("model", "messages", "user", "metadata", "max_tokens", "n", "tools", "stop", "api_base", "input", "prompt")
+SAID = ("id", "model", "usage", "choices", "_hidden_params", "object", "output")
+requests = st.fixed_dictionaries({}, optional=dict.fromkeys((*ASKED, "custom_llm_provider", "functions"), anything))
+answers = st.fixed_dictionaries({}, optional=dict.fromkeys(SAID, anything))
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(request=requests, answer=answers | anything)
+def test_nothing_that_is_asked_or_answered_breaks_the_call(request: Any, answer: Any, metered: meter.Meter) -> None:
+    """Metering never breaks a call: any values in any place."""
+    before = sum(1 for _ in metered.ledger.entries(Query()))
+    assert through(metered, request, answer) is answer
+    assert sum(1 for _ in metered.ledger.entries(Query())) == before + 1
+    assert metered.ledger.holds() == []
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(chunks=st.lists(answers.map(lambda fields: SimpleNamespace(**fields)) | anything, max_size=4))
+def test_nothing_that_is_streamed_breaks_the_stream(chunks: list[Any], metered: meter.Meter) -> None:
+    before = sum(1 for _ in metered.ledger.entries(Query()))
+    request = {**REQUEST, "stream": True, "stream_options": {"include_usage": True}}
+    read = list(through(metered, request, iter(chunks)))
+    assert all(one is other for one, other in zip(read, chunks, strict=True))
+    assert sum(1 for _ in metered.ledger.entries(Query())) == before + 1
+    assert metered.ledger.holds() == []
+
+
+def test_a_defect_of_ours_does_not_keep_the_answer_from_its_caller(
+    metered: meter.Meter, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Pitfall 1: the row says that nobody knows what it cost."""
+
+    def broken(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Ending, "charge", broken)
+    answer = {"id": "a", "model": "gpt-4o-mini", "usage": USAGE}
+    assert through(metered, {**REQUEST, "user": "alice"}, answer) is answer
+    (entry,) = metered.ledger.entries(Query())
+    assert (entry.outcome, entry.status, entry.nanos, entry.user) == ("ok", "unpriced", None, "alice")
+    assert metered.ledger.holds() == []
+    assert "ZeroDivisionError" in caplog.text
+
+
+@pytest.mark.parametrize("when", ["reserve", "settle"])
+def test_a_signal_while_something_is_written_leaves_neither_hold_nor_loss(
+    when: str, metered: meter.Meter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pitfalls 27 and 40: Ctrl-C in a program that goes on."""
+    ledger = metered.ledger
+    real = getattr(ledger, when)
+
+    def interrupted(*args: Any, **kwargs: Any) -> Any:
+        monkeypatch.undo()
+        real(*args, **kwargs)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ledger, when, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        through(metered, {**REQUEST}, {"usage": USAGE})
+    through(metered, {**REQUEST}, {"usage": USAGE})
+    first, second = metered.ledger.entries(Query())
+    assert (first.outcome, second.outcome) == ("refused" if when == "reserve" else "ok", "ok")
+    assert metered.ledger.holds() == []
+
+
+def test_a_child_process_leaves_what_its_parent_began(metered: meter.Meter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pitfall 30: a copy of a call is no call."""
+    stream = through(metered, {**REQUEST, "stream": True}, iter([SimpleNamespace(choices=[])]))
+    monkeypatch.setattr(attempt.os, "getpid", lambda: -1)
+    stream.__del__()
+    monkeypatch.undo()
+    metered._books.write_orphans()
+    assert list(metered.ledger.entries(Query())) == []
+    stream.close()
+    assert [entry.outcome for entry in metered.ledger.entries(Query())] == ["cancelled"]
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    """Say nothing of requests that cannot be counted."""
+    logging.getLogger("meter").setLevel(logging.ERROR)
+    yield
+    logging.getLogger("meter").setLevel(logging.NOTSET)
