@@ -1,0 +1,116 @@
+"""What a metered call adds to one that is not, in bare INSERTs and as a share of the call."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from tests.benchmarks.measure import Row, added, medians, take_turns
+from tests.benchmarks.server import MODEL, Server
+from tests.benchmarks.stage import PROMPT, Inserts, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.benchmarks.measure import Effort
+
+IN_INSERTS = 2.6
+"""Bare INSERTs that a metered call may add."""
+PAUSE_S = 0.005
+"""litellm leaves a millisecond of work to a thread that runs on when its answer is there: it belongs to that call."""
+
+
+def rows(effort: Effort) -> Iterator[Row]:
+    """Measure calls whose backend answers at once, then calls of litellm and of openai to a server on loopback."""
+    yield from _at_once(effort)
+    yield from _around(effort)
+    yield _for_power(effort)
+
+
+def _at_once(effort: Effort) -> Iterator[Row]:
+    with Stage() as stage:
+        inserts = Inserts(stage.folder / "bare.db")
+        times = medians(
+            take_turns({"call": stage.call, "insert": inserts.insert}, effort.some(0.5), batch=20, warm_up=50)
+        )
+        inserts.close()
+    yield Row(
+        line="a metered call adds, one after the other",
+        value=times["call"] / 1e3,
+        unit="us",
+        yardstick="INSERT",
+        yardstick_value=times["insert"] / 1e3,
+        budget=IN_INSERTS,
+        note="instant backend: all caches are warm, which helps the INSERT most",
+    )
+
+
+def _around(effort: Effort) -> Iterator[Row]:
+    with Server() as server, Stage() as stage:
+        inserts = Inserts(stage.folder / "bare.db")
+        for name, bare, metered, share, pause_s in (
+            ("litellm", *_litellm(server, stage), 0.05, PAUSE_S),
+            ("openai", *_openai(server, stage), 0.12, 0.0),
+        ):
+            contenders: dict[str, Callable[[], object]] = {
+                "bare": bare,
+                "insert": partial(_both, bare, inserts.insert),
+                "metered": metered,
+            }
+            times = take_turns(contenders, effort.rounds, warm_up=20, pause_s=pause_s)
+            usual = medians(times)["bare"] / 1e3
+            more = added(times, "metered", "bare") / 1e3
+            yield Row(
+                line=f"a metered call of {name} adds",
+                value=more,
+                unit="us",
+                yardstick="INSERT after a call",
+                yardstick_value=added(times, "insert", "bare") / 1e3,
+                budget=IN_INSERTS,
+            )
+            yield Row(
+                line=f"the same, as a share of a bare call of {name}",
+                value=more,
+                unit="us",
+                yardstick=f"bare {name}",
+                yardstick_value=usual,
+                budget=share,
+            )
+        inserts.close()
+
+
+def _for_power(effort: Effort) -> Row:
+    with Stage() as stage, Stage(durability="power") as safe:
+        times = medians(take_turns({"process": stage.call, "power": safe.call}, effort.some(0.5), warm_up=20))
+    return Row(
+        line="a metered call, durability power",
+        value=times["power"] / 1e3,
+        unit="us",
+        yardstick="durability process",
+        yardstick_value=times["process"] / 1e3,
+        note="an fsync for the hold and one for the entry",
+    )
+
+
+def _both(first: Callable[[], object], second: Callable[[], object]) -> None:
+    first()
+    second()
+
+
+def _litellm(server: Server, stage: Stage) -> tuple[Callable[[], object], Callable[[], object]]:
+    """Return a bare call of litellm's and the same one metered."""
+    import litellm
+
+    request: dict[str, Any] = {"model": f"openai/{MODEL}", "api_base": server.api_base, "api_key": "none"}
+    request["messages"] = [{"role": "user", "content": PROMPT}]
+    return lambda: litellm.completion(**request), lambda: stage.meter.completion(**request)
+
+
+def _openai(server: Server, stage: Stage) -> tuple[Callable[[], object], Callable[[], object]]:
+    """Return a bare call of openai's client and the same one of a client that is metered."""
+    import openai
+
+    bare, metered = (openai.OpenAI(base_url=server.api_base, api_key="none") for _ in range(2))
+    stage.meter.wrap(metered)
+    request: Any = {"model": MODEL, "messages": [{"role": "user", "content": PROMPT}]}
+    return lambda: bare.chat.completions.create(**request), lambda: metered.chat.completions.create(**request)

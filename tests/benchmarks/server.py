@@ -1,0 +1,118 @@
+"""A fast chat-completions server on loopback, in a process of its own: what it takes is small beside any client.
+
+It answers every request with the same few tokens, at once, and a stream with as many chunks as `max_tokens` asks for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MODEL = "gpt-4o-mini"
+CHUNKS = 200
+"""Chunks of text in a stream whose request has no `max_tokens`."""
+
+_USAGE = {"prompt_tokens": 12, "completion_tokens": 5, "total_tokens": 17}
+_LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
+
+
+class Server:
+    """The server's process; it ends with the block, and with whoever began it."""
+
+    def __enter__(self) -> Self:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.benchmarks.server"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        assert self._process.stdout
+        self.api_base = f"http://127.0.0.1:{int(self._process.stdout.readline())}/v1"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._process.stdin
+        self._process.stdin.close()
+        self._process.wait()
+        assert self._process.stdout
+        self._process.stdout.close()
+
+
+class _Connection(asyncio.Protocol):
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._got = b""
+
+    def data_received(self, data: bytes) -> None:
+        self._got += data
+        while (request := self._next_request()) is not None:
+            if request.get("stream"):
+                self._transport.writelines(_stream(request))
+            else:
+                self._transport.write(_WHOLE)
+
+    def _next_request(self) -> dict[str, Any] | None:
+        """Take the first request that has arrived whole."""
+        head, end, rest = self._got.partition(b"\r\n\r\n")
+        length = _LENGTH.search(head) if end else None
+        if length is None or len(rest) < int(length[1]):
+            return None
+        self._got = rest[int(length[1]) :]
+        body: dict[str, Any] = json.loads(rest[: int(length[1])])
+        return body
+
+
+def _whole() -> bytes:
+    message = {"role": "assistant", "content": "Hello there, friend."}
+    body = json.dumps(
+        {
+            "id": "chatcmpl-benchmark",
+            "object": "chat.completion",
+            "created": 1,
+            "model": MODEL,
+            "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+            "usage": _USAGE,
+        }
+    ).encode()
+    return b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body)
+
+
+_WHOLE = _whole()
+
+
+def _stream(request: dict[str, Any]) -> Iterator[bytes]:
+    yield b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+    for event in _events(request):
+        data = b"data: %s\n\n" % event
+        yield b"%x\r\n%s\r\n" % (len(data), data)
+    yield b"0\r\n\r\n"
+
+
+def _events(request: dict[str, Any]) -> Iterator[bytes]:
+    base = {"id": "chatcmpl-benchmark", "object": "chat.completion.chunk", "created": 1, "model": MODEL}
+    deltas: list[dict[str, Any]] = [{"role": "assistant", "content": ""}]
+    # litellm breaks off a stream that repeats itself
+    deltas += [{"content": f"word{number} "} for number in range(request.get("max_tokens", CHUNKS))]
+    for delta in deltas:
+        yield json.dumps({**base, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]}).encode()
+    yield json.dumps({**base, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}).encode()
+    if (request.get("stream_options") or {}).get("include_usage"):
+        yield json.dumps({**base, "choices": [], "usage": _USAGE}).encode()
+    yield b"[DONE]"
+
+
+async def _serve() -> None:
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(_Connection, "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)  # noqa: T201  how the parent learns it
+    async with server:
+        await loop.run_in_executor(None, sys.stdin.read)
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve())
