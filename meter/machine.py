@@ -6,6 +6,7 @@ the machine was busy. Calls of one process are shared among each other; another 
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from dataclasses import dataclass, field
@@ -49,3 +50,8 @@ class Share:
         if self._us is None:
             self._us = round((self._clock.move(-1) - self._began) / 1000)
         return self._us
+
+
+if hasattr(os, "register_at_fork"):
+    # a child makes none of its parent's calls, and one of its threads may have held a lock here
+    os.register_at_fork(after_in_child=_clocks.clear)

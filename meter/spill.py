@@ -206,18 +206,25 @@ def _take_in_line(ledger: Settles, line: bytes) -> bool:
 
 def _append(path: Path, line: bytes) -> None:
     while True:
-        file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         try:
             _lock(file)
             if not _is_at(file, path):
                 continue  # it was taken in between opening and locking
             size = os.fstat(file).st_size
+            if size and _last_byte(file) != b"\n":
+                line = b"\n" + line  # whoever wrote last was killed within the line
             if os.write(file, line) < len(line):
                 os.ftruncate(file, size)
                 raise OSError(f"{path} took only a part of a line")
             return
         finally:
             os.close(file)
+
+
+def _last_byte(file: int) -> bytes:
+    os.lseek(file, -1, os.SEEK_END)
+    return os.read(file, 1)
 
 
 def _is_at(file: int, path: Path) -> bool:

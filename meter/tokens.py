@@ -7,6 +7,7 @@ is known by its hash alone.
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from collections.abc import Mapping
@@ -299,3 +300,13 @@ def _count_input(given: Any, count: Count, depth: int = _DEPTH) -> int:
     if isinstance(given, list | tuple) and depth:
         return sum(1 if type(item) is int else _count_input(item, count, depth - 1) for item in given)
     return 0
+
+
+def _in_child() -> None:
+    """Forget a lock that a thread of the parent may have held: there is no such thread in a child."""
+    global _loading  # noqa: PLW0603  a lock that is held for ever cannot be used again
+    _loading = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)

@@ -237,6 +237,33 @@ say([codes, len(made) + 1])
     assert len(outside.sums()) == 1
 
 
+def test_a_child_waits_for_no_lock_that_a_thread_of_its_parent_held(ledger: Path, nursery: Nursery) -> None:
+    """Pitfall 30: whatever its parent was in the middle of, and its machine time is that of its own calls. STUB."""
+    script = """
+import warnings
+from meter import machine, tokens
+warnings.simplefilter("ignore", DeprecationWarning)
+ask("parent")
+share = machine.Share("127.0.0.1")
+(clock,) = machine._clocks.values()
+locks = [tokens._loading, books._prices._lock, books._opening, books._turn._lock, books._later._lock, clock.lock]
+for lock in locks: lock.acquire()
+child = os.fork()
+if not child:
+    signal.alarm(60)  # a lock that is waited for for ever ends it
+    tokens._counters.clear()
+    ask("child")
+    assert machine._clocks["127.0.0.1"].calls == 0
+    sys.exit(0)
+for lock in locks: lock.release()
+say(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+ask("parent")
+"""
+    assert nursery.run(STUB + script, ledger) == [0]
+    rows = Outside(ledger).rows("SELECT user, outcome FROM calls ORDER BY seq")
+    assert rows == [("parent", "ok"), ("child", "ok"), ("parent", "ok")]
+
+
 def test_a_child_neither_ends_nor_bills_a_stream_that_its_parent_reads(ledger: Path, nursery: Nursery) -> None:
     """Pitfalls 22 and 30: what a fork copies is no second call; it is the parent's to end. STUB."""
     script = """

@@ -211,6 +211,14 @@ class TestTakeIn:
         assert (len(kept), kept[0], kept[-1]) == (6, "no JSON", torn)
         assert len(caplog.records) == 6
 
+    def test_a_line_that_a_kill_cut_short_spoils_no_other(self, ledger: Ledger) -> None:
+        """Pitfall 27: the call of the short line was not answered yet, those after it were."""
+        written = entry()
+        spill.spill_file(ledger.url).write_text(spill.to_line(entry())[:700])
+        spill.put(ledger.url, written)
+        assert spill.take_in(ledger) == 1
+        assert [each.id for each in ledger.entries(Query())] == [written.id]
+
     def test_what_a_crash_left_half_taken_in_is_taken_in(self, ledger: Ledger) -> None:
         written = entry()
         ledger.settle(written)
