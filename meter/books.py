@@ -72,6 +72,7 @@ class Books:
         """Begin with nothing left to do, in a new process too: what its parent has to write, the parent writes."""
         self._prices = PriceBook()
         self._user_prices = 0
+        self._rates_seen = 0
         self._next_look = 0.0
         self.orphans: deque[Callable[[], None]] = deque()
         """What finalizers left to be written; they may not write themselves."""
@@ -92,7 +93,8 @@ class Books:
     @property
     def is_ready(self) -> bool:
         """True where a call opens nothing and reads no prices."""
-        return time.monotonic() < self._next_look
+        seen = self._ledger is None or self._ledger.rates_set == self._rates_seen
+        return seen and time.monotonic() < self._next_look
 
     def open(self) -> Ledger:
         """Return the ledger, opened; raise LedgerError where it cannot be."""
@@ -264,12 +266,14 @@ class Books:
 
     def _look(self) -> None:
         with contextlib.suppress(Exception):
+            seen = self._ledger.rates_set if self._ledger else 0
             rates = self._rates()
             # rates are only ever added, so their number tells whether there are new ones
             if len(rates) != self._user_prices:
                 # in this order: to another thread that looks now, the number says that the prices are in the book
                 self._prices = PriceBook(rates)
                 self._user_prices = len(rates)
+            self._rates_seen = seen
         self._next_look = time.monotonic() + REFRESH_S
 
 

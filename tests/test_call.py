@@ -101,6 +101,18 @@ async def test_concurrent_tasks_of_three_users_keep_their_tokens(metered: meter.
     assert len(got) == 20
 
 
+def test_a_rate_that_is_set_through_the_ledger_in_use_holds_for_the_next_call(
+    fresh_db: Path, loopback: Loopback
+) -> None:
+    metered = meter.Meter(ledger=fresh_db)
+    metered.warm()
+    metered.completion(**loopback.call)
+    metered.ledger.add_price(Price(model="loop-model", provider="127.0.0.1", currency="USD", rates=RATES))
+    metered.completion(**loopback.call)
+    assert [entry.nanos for entry in entries(metered)] == [None, 4_800]
+    metered.close()
+
+
 def test_an_unknown_model_is_unpriced_and_its_tokens_are_kept(fresh_db: Path, loopback: Loopback) -> None:
     """Pitfall 1: never priced at 0."""
     metered = meter.Meter(ledger=fresh_db)

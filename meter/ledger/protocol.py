@@ -26,6 +26,8 @@ class Ledger(Protocol):
     zone: str
     """The IANA zone in force when the ledger was made: days, months and periods end there by default."""
     read_only: bool
+    rates_set: int
+    """How often a rate was set through this object."""
     recovered: int
     """Calls that were found abandoned when it was opened for writing."""
     taken_in: int

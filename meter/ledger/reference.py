@@ -24,10 +24,14 @@ if TYPE_CHECKING:
 class Reference(Store):
     """What calls are held against."""
 
+    rates_set = 0
+    """How often a rate was set through this object: whoever keeps prices sees that there are new ones."""
+
     def add_price(self, price: Price, *, actor: str = "", reason: str = "") -> None:
         """Record a rate that the user set."""
         with self._write() as (raw, interner):
             _add(raw, "set_prices", {"price": interner.price(price)}, (actor, reason))
+        self.rates_set += 1
 
     def prices(self) -> Sequence[Price]:
         """Return the rates that the user set, the newest last."""
