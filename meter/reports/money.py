@@ -5,8 +5,6 @@ from __future__ import annotations
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
 
-from meter.price import TOKEN_ITEMS
-
 Nanos = int | Fraction
 """Nano-units (1e-9) of a currency: whole as they were charged, a fraction once converted."""
 NANO = 1_000_000_000
@@ -67,6 +65,8 @@ def shown_rate(rate: Decimal) -> str:
 
 def per(item: str, rate: Decimal) -> tuple[Decimal, str]:
     """Return a rate per single item as people are shown it, and what it is per: a million tokens, or one."""
+    from meter.price import TOKEN_ITEMS  # no report of sums needs rates
+
     if item in TOKEN_ITEMS:
         return _plain(rate.scaleb(6, _EXACT)), "1M tokens"
     return _plain(rate), {"machine_second": "second"}.get(item, item.replace("_", " "))
