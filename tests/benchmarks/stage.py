@@ -25,13 +25,13 @@ PROMPT = "Say hello to the reader of this."
 class Stage:
     """What one benchmark is measured on; it is gone when its block ends."""
 
-    def __init__(self, *, durability: str = "process") -> None:
-        self._durability = durability
+    def __init__(self, **settings: Any) -> None:
+        self._settings = settings
 
     def __enter__(self) -> Self:
         self.folder = Path(tempfile.mkdtemp(prefix="meter-benchmark-"))
         self.path = self.folder / "ledger.db"
-        self.meter = meter.Meter(self.path, durability=self._durability, user="alice")
+        self.meter = meter.Meter(self.path, user="alice", **self._settings)
         # behind an address that is no vendor's a call has no price until its rate is set
         rates = {"input": Decimal("1.5E-7"), "output": Decimal("6E-7")}
         self.meter.ledger.add_price(Price(model=MODEL, provider="127.0.0.1", currency="USD", rates=rates))
