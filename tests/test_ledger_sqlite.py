@@ -843,6 +843,20 @@ class TestProcesses:
         assert (total.calls, total.lost_calls) == (23, 3)
         assert ledger.holds() == []
 
+    def test_what_recovery_cannot_read_keeps_nobody_from_writing(
+        self, ledger: SqliteLedger, raw: sqlite3.Connection, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Pitfall 28: whatever is wrong with what a process left, the next one writes its calls."""
+        ledger.reserve(hold())
+        raw.execute("UPDATE holds SET tags = 'no JSON'")
+        raw.commit()
+        again = opened(Path(ledger.url))
+        written = entry()
+        again.settle(written)
+        again.close()
+        assert "could not be recovered" in caplog.text
+        assert len(ledger.find(str(written.id))) == 1
+
     def test_two_recoveries_at_once_make_one_entry_of_each_hold(self, ledger: SqliteLedger) -> None:
         long_ago = datetime(2026, 1, 1, tzinfo=UTC)
         for _ in range(40):

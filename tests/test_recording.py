@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -56,6 +57,16 @@ def test_a_background_call_is_its_users_with_its_purpose(metered: meter.Meter) -
     record(metered, user="alice", purpose="title")
     sums = metered.ledger.summarize(Query(by=("user", "purpose")))
     assert {total.key: total.calls for total in sums} == {("alice", "chat"): 1, ("alice", "title"): 1}
+
+
+def test_a_number_is_a_name_by_its_digits_and_one_tag_stands_for_itself(metered: meter.Meter, fresh_db: Path) -> None:
+    """Pitfall 28: what the caller got wrong a little is put right, and never a row that cannot be written."""
+    record(metered, user=123, session=" s1 ", team="", tags="vip", response_id=5)
+    record(metered, tags=[1, 2, 1], latency_ms=0, at=datetime(1970, 1, 1, 8, tzinfo=timezone(timedelta(hours=8))))
+    first, second = metered.ledger.entries(Query())
+    assert (first.user, first.session, first.team, first.tags, first.response_id) == ("123", "s1", None, ("vip",), "5")
+    assert (second.tags, second.latency_ms, second.at) == (("1", "2"), 0, datetime(1970, 1, 1, tzinfo=UTC))
+    assert spill.count(fresh_db) == 0
 
 
 def test_a_key_whose_row_could_not_be_written_is_not_taken(

@@ -211,6 +211,19 @@ class TestTakeIn:
         assert (len(kept), kept[0], kept[-1]) == (6, "no JSON", torn)
         assert len(caplog.records) == 6
 
+    def test_values_of_any_type_hold_up_nobody(self, ledger: Ledger) -> None:
+        """Pitfall 28: one bad row kept every process from writing to the ledger."""
+        good = entry()
+        bad: list[dict[str, object]] = [{"user": 123}, {"user": ["a"]}, {"latency_ms": [1]}, {"latency_ms": 1.5}]
+        lines = [spill.to_line(each) for each in (*(entry(**fields) for fields in bad), good)]
+        spill.spill_file(ledger.url).write_text("".join(lines))
+        again = open_ledger(ledger.url)
+        assert (again.taken_in, spill.count(ledger.url)) == (1, 0)
+        again.close()
+        assert ids(ledger) == [good.id]
+        kept = Path(f"{ledger.url}.spill.rejected.jsonl").read_text().splitlines(keepends=True)
+        assert kept == lines[:-1]
+
     def test_a_line_that_a_kill_cut_short_spoils_no_other(self, ledger: Ledger) -> None:
         """Pitfall 27: the call of the short line was not answered yet, those after it were."""
         written = entry()

@@ -221,13 +221,25 @@ def test_a_call_replayed_from_a_cache_costs_nothing_and_is_no_call_again(metered
         ({"model": "gpt-4o-mini", "usage": {"nonsense": 1}}, "usage"),
         ({"model": "gpt-4o-mini", "outcome": "fine"}, "outcome"),
         ({"model": "gpt-4o-mini", "at": datetime(2026, 1, 1)}, "zone"),
+        ({"model": "gpt-4o-mini", "at": datetime(1969, 12, 31, 23, 59, 59, tzinfo=UTC)}, "1970"),
+        ({"model": "gpt-4o-mini", "at": datetime(9999, 1, 1, tzinfo=UTC)}, "9998"),
+        ({"model": "gpt-4o-mini", "at": "2026-11-05"}, "datetime"),
+        ({"model": "gpt-4o-mini", "user": ["alice"]}, "user"),
+        ({"model": "gpt-4o-mini", "session": b"abc"}, "session"),
+        ({"model": "gpt-4o-mini", "provider": 5.0}, "provider"),
+        ({"model": "gpt-4o-mini", "source": ""}, "source"),
+        ({"model": "gpt-4o-mini", "tags": {"vip": 1}}, "tags"),
+        ({"model": "gpt-4o-mini", "tags": ("vip", None, 1.5)}, "tag"),
+        ({"model": "gpt-4o-mini", "latency_ms": 1.5}, "latency_ms"),
+        ({"model": "gpt-4o-mini", "latency_ms": -1}, "latency_ms"),
+        ({"model": "gpt-4o-mini", "latency_ms": 2**63}, "latency_ms"),
     ],
 )
 def test_what_cannot_be_recorded_is_an_error_and_writes_nothing(
     call: dict[str, Any], what: str, metered: meter.Meter
 ) -> None:
     with pytest.raises(meter.InputError, match=what):
-        metered.record(**call)
+        metered.record(**{"usage": meter.Usage(input_tokens=1), **call})
     assert list(metered.ledger.entries(Query())) == []
 
 
