@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 from meter.entry import COLUMNS, USAGE_COLUMNS, Entry
-from meter.errors import LedgerUnavailable, MeterError
+from meter.errors import LedgerUnavailable
 from meter.price import Price
 from meter.settings import temporary_folder
 from meter.usage import Usage
@@ -99,7 +99,7 @@ def to_line(entry: Entry, hold_id: UUID | None = None) -> str:
 
 
 def from_line(line: str | bytes) -> tuple[Entry, UUID | None]:
-    """Return the entry of a line and the id of its hold; raise ValueError, KeyError or TypeError for any other line."""
+    """Return the entry of a line and the id of its hold; any other line raises whatever it comes to."""
     record = json.loads(line)
     fields = dict(record["entry"])
     usage = fields.pop("usage")
@@ -194,11 +194,11 @@ def _lines(path: Path) -> Iterator[bytes]:
 def _take_in_line(ledger: Settles, line: bytes) -> bool:
     try:
         ledger.settle(*from_line(line))
-    except LedgerUnavailable:
-        raise
-    except (MeterError, ValueError, KeyError, TypeError) as error:
+    except (LedgerUnavailable, OSError):
+        raise  # it is the ledger that cannot be written now, whatever the line
+    except Exception as error:  # noqa: BLE001  a line that nobody can use holds up no other, whatever is wrong with it
         rejected = _rejected(spill_file(ledger.url))
-        log.warning("A spilled line was rejected (%s) and is kept in %s", error, rejected)
+        log.warning("A spilled line was rejected (%r) and is kept in %s", error, rejected)
         _append(rejected, line if line.endswith(b"\n") else line + b"\n")
         return False
     return True

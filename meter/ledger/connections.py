@@ -240,9 +240,9 @@ def explained(error: sqlite3.Error | OverflowError, place: Place) -> LedgerError
     """Return the error of a ledger that stands for one of SQLite."""
     if isinstance(error, OverflowError):
         return LedgerError(f"A number does not fit into the ledger's 64 bits ({error}); nothing was written.")
-    if isinstance(error, sqlite3.IntegrityError):
-        return LedgerError(f"The ledger {place.path} refused a row ({error}); nothing was written.")
     text = str(error)
+    if isinstance(error, sqlite3.IntegrityError | sqlite3.DataError) or "binding" in text:
+        return LedgerError(f"The ledger {place.path} refused a row ({error}); nothing was written.")
     if "locked" in text:
         return LedgerBusy(
             f"The ledger {place.path} cannot be used: another process has held its lock for up to {WAIT_S:.0f} s; "

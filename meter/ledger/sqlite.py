@@ -92,9 +92,8 @@ def open_sqlite(place: Place, *, read_only: bool, create: bool, zone: str | None
     ledger = SqliteLedger(place, mode, durability)
     try:
         ledger.recovered = ledger.recover(is_gone)
-    except (LedgerUnavailable, OSError) as error:
-        # what waits can wait longer; the calls of this process cannot
-        log.warning("What was left in flight could not be recovered: %s", error)
+    except Exception as error:  # noqa: BLE001  whatever is wrong there: it can wait, the calls of this process cannot
+        log.warning("What was left in flight could not be recovered: %r", error)
     return ledger
 
 
