@@ -33,6 +33,9 @@ SQLITE = "sqlite:///"
 """How the URL of a ledger in a file begins; its path alone means the same."""
 
 
+_REJECTED = ".rejected.jsonl"
+
+
 class Settles(Protocol):
     """What is asked of a ledger here."""
 
@@ -61,9 +64,33 @@ def put(url: str | Path, entry: Entry, hold_id: UUID | None = None, *, to_stderr
         _append(elsewhere, line.encode("ascii"))
 
 
+def reject(url: str | Path, entry: Entry, error: Exception, *, to_stderr: bool = False) -> None:
+    """Keep what can be said of an entry that no line can hold, for people to look into; nothing is raised."""
+    fields = {name: getattr(entry, name) for name in COLUMNS}
+    record = {"meter_spill": 1, "rejected": type(error).__name__, "entry": {**fields, "usage": entry.usage}}
+    line = json.dumps(record, default=repr) + "\n"
+    with contextlib.suppress(Exception):  # there is nowhere left to go, and the log has its id
+        if to_stderr:
+            sys.stderr.write(line)
+        else:
+            _append(rejected_file(url), line.encode("ascii"))
+
+
 def count(url: str | Path) -> int:
     """Return how many entries of a ledger wait."""
-    return sum(path.read_bytes().count(b"\n") for base in _bases(url) for path in _waiting(base))
+    return sum(_rows_of(path) for base in _bases(url) for path in _waiting(base))
+
+
+def rejected(url: str | Path) -> int:
+    """Return how many lines were rejected: they are in no sum, and stay so until somebody removes their file."""
+    return _rows_of(rejected_file(url))
+
+
+def _rows_of(path: Path) -> int:
+    try:
+        return path.read_bytes().count(b"\n")
+    except OSError:
+        return 0  # there is none, or it was taken in meanwhile
 
 
 def take_in(ledger: Settles) -> int:
@@ -112,6 +139,12 @@ def from_line(line: str | bytes) -> tuple[Entry, UUID | None]:
 def spill_file(url: str | Path) -> Path:
     """Return the file beside a ledger that its spilled entries are appended to."""
     return Path(f"{str(url).removeprefix(SQLITE)}.spill.jsonl")
+
+
+def rejected_file(url: str | Path) -> Path:
+    """Return the file beside a ledger that keeps what was no entry, or one that the ledger refused."""
+    beside = spill_file(url)
+    return beside.with_name(beside.stem + _REJECTED)
 
 
 def _bases(url: str | Path) -> list[Path]:
@@ -172,12 +205,8 @@ def _waiting(path: Path) -> list[Path]:
     return [
         file
         for file in beside
-        if file.name.startswith(f"{path.stem}.") and file.suffix == ".jsonl" and file != _rejected(path)
+        if file.name.startswith(f"{path.stem}.") and file.suffix == ".jsonl" and not file.name.endswith(_REJECTED)
     ]
-
-
-def _rejected(path: Path) -> Path:
-    return path.with_name(f"{path.stem}.rejected.jsonl")
 
 
 def _lines(path: Path) -> Iterator[bytes]:
@@ -197,9 +226,9 @@ def _take_in_line(ledger: Settles, line: bytes) -> bool:
     except (LedgerUnavailable, OSError):
         raise  # it is the ledger that cannot be written now, whatever the line
     except Exception as error:  # noqa: BLE001  a line that nobody can use holds up no other, whatever is wrong with it
-        rejected = _rejected(spill_file(ledger.url))
-        log.warning("A spilled line was rejected (%r) and is kept in %s", error, rejected)
-        _append(rejected, line if line.endswith(b"\n") else line + b"\n")
+        kept = rejected_file(ledger.url)
+        log.warning("A spilled line was rejected (%r) and is kept in %s", error, kept)
+        _append(kept, line if line.endswith(b"\n") else line + b"\n")
         return False
     return True
 

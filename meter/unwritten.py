@@ -44,9 +44,23 @@ class Unwritten:
             try:
                 spill.put(self._url, entry, hold.id if hold else None, to_stderr=to_stderr or self._to_stderr)
             except Exception as error:  # noqa: BLE001  the disk is full, stderr is closed: it waits for better times
+                if self._was_given_up(entry, error):
+                    continue
                 self._waiting.appendleft((entry, hold))
                 if not self._told:
                     log.warning("The spill cannot be written (%s); what comes waits in memory.", error)
                 self._told = True
                 return
         self._told = False
+
+    def _was_given_up(self, entry: Entry, error: Exception) -> bool:
+        """Tell whether it is the entry that no line can hold, which no time mends; what can be said of it is kept."""
+        if isinstance(error, OSError):
+            return False
+        try:
+            spill.to_line(entry)
+        except Exception as cause:  # noqa: BLE001  whatever it is: it must not hold up the others
+            log.warning("The call %s is in no sum: its entry cannot be kept (%s).", entry.id, type(cause).__name__)
+            spill.reject(self._url, entry, cause, to_stderr=self._to_stderr)
+            return True
+        return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -46,6 +47,33 @@ def test_what_cannot_be_spilled_waits_in_memory_and_keeps_its_order(
     lines = spill.spill_file(fresh_db).read_bytes().splitlines()
     assert [spill.from_line(line)[0] for line in lines] == rows
     assert len(ours) == 0
+
+
+def test_an_entry_that_no_line_can_hold_loses_none_behind_it(
+    ours: Unwritten, fresh_db: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Pitfall 28: it stood first for ever, and the calls after it were never written."""
+    bad: Any = b"x"
+    odd, good = entry(session=bad, user="alice"), entry()
+    ours.add(odd, None)
+    ours.add(good, None)
+    assert len(ours) == 0
+    assert [spill.from_line(line)[0] for line in spill.spill_file(fresh_db).read_bytes().splitlines()] == [good]
+    said = json.loads(spill.rejected_file(fresh_db).read_text())
+    assert (said["rejected"], said["entry"]["id"]) == ("TypeError", repr(odd.id))
+    assert (said["entry"]["user"], said["entry"]["session"]) == ("alice", "b'x'")
+    assert str(odd.id) in caplog.text
+    assert (spill.count(fresh_db), spill.rejected(fresh_db)) == (1, 1)
+
+
+def test_an_entry_that_no_line_can_hold_is_told_on_stderr_where_there_is_no_disk(
+    fresh_db: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ours = Unwritten(settings.load().override(ledger=str(fresh_db), spill="stderr"))
+    bad: Any = b"x"
+    ours.add(entry(session=bad), None)
+    assert json.loads(capsys.readouterr().err)["rejected"] == "TypeError"
+    assert len(ours) == spill.rejected(fresh_db) == 0
 
 
 def test_the_last_place_is_stderr(ours: Unwritten, capsys: pytest.CaptureFixture[str]) -> None:
