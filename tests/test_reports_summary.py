@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from meter.ledger import open_ledger
 from meter.period import Window
+from meter.reports.ask import BY
 from meter.usage import Usage
 from tests.reporting import NANO, call, lost, november, plan, rate, refused, rows, subscribe, utc
 
@@ -395,7 +396,7 @@ CALLS = st.lists(
     st.builds(
         dict,
         user=st.sampled_from(["alice", "bob", "张伟", None]),
-        nanos=st.none() | st.integers(0, 10**13),
+        nanos=st.none() | st.just(0) | st.integers(0, 10**13),
         currency=st.sampled_from(["USD", "CNY", "EUR"]),
         model=st.sampled_from(["a", "b"]),
         at=st.integers(0, 32 * 24 * 4).map(
@@ -457,3 +458,33 @@ def test_users_and_days_and_models_add_up_to_the_whole_exactly(
             code: sum(entry.nanos or 0 for entry in inside if entry.currency == code) for code in ("USD", "CNY", "EUR")
         }
         assert money(reports["user"], "cost_nanos") == {code: nanos for code, nanos in raw.items() if nanos}
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(calls=CALLS.map(lambda calls: [each for each in calls if each["nanos"] is not None]))
+def test_however_calls_are_grouped_the_same_stand_in_each_currency(calls: list[dict[str, Any]]) -> None:
+    """Pitfall 31: calls and tokens too, and those of a model that is free."""
+    with tempfile.TemporaryDirectory() as folder:
+        ledger = open_ledger(str(Path(folder, "a.db")), zone="UTC")
+        ledger.append([call(**each, status="priced" if each["nanos"] else "free") for each in calls])
+        reports = [november(ledger, by) for by in BY]
+        ledger.close()
+    names = ("calls", "input_tokens", "output_tokens", "cost_nanos")
+    expected = {row.cost_currency: [getattr(row, name) for name in names] for row in reports[0].totals if row.calls}
+    for report in reports:
+        totals = {row.cost_currency: [getattr(row, name) for name in names] for row in report.totals if row.calls}
+        assert totals == expected
+        for currency, sums in expected.items():
+            here = [row for row in report.rows if row.cost_currency == currency]
+            assert [sum(getattr(row, name) for row in here) for name in names] == sums
+
+
+def test_a_free_call_stands_in_the_currency_of_its_price(ledger: Ledger) -> None:
+    subscribe(ledger, "chen", plan(ledger), utc(1, 0))
+    ledger.append([call("chen", 0, "CNY", model="ernie-speed-128k", status="free")])
+    (row,) = november(ledger).rows
+    assert (row.cost_currency, row.cost_nanos, row.revenue_currency) == ("CNY", 0, "USD")
+    # nothing is nothing in every currency
+    assert row.gross_profit_nanos == row.revenue_nanos
+    assert [(each.cost_currency, each.calls) for each in november(ledger).totals] == [("USD", 0), ("CNY", 1)]
+    assert november(ledger).totals[0].gross_profit_nanos == row.revenue_nanos

@@ -108,7 +108,7 @@ def _worded(row: Row, report: Report) -> dict[str, Any]:
     record = row.record(report.columns)
     several = len(report.totals) > 1
     for name in MONEY:
-        code = row.cost_currency if name in {"cost", "gross_profit"} else row.revenue_currency
+        code = row.cost_currency if name == "cost" else row.revenue_currency
         record[name] = _amount(record[name], f" {code}" if several else "")
     if row.cost_nanos is None:
         record["cost"] = "unknown"

@@ -86,7 +86,7 @@ class Row:
 
     @property
     def gross_profit_nanos(self) -> Nanos | None:
-        """Revenue less known cost; None where either is unknown or in another currency."""
+        """Revenue less known cost, in the currency of the revenue; None where either is unknown or in another one."""
         if self.revenue_nanos is None or self.cost_nanos is None or not self.whole:
             return None
         return self.revenue_nanos - self.cost_nanos
@@ -153,25 +153,27 @@ class Tally:
 def rows_of(
     labels: tuple[str, ...], costs: Mapping[str | None, Tally], earned: Earned | None, reporting: str, scale: int
 ) -> list[Row]:
-    """Return one row, or one per currency where a group's money stands in several that cannot be converted.
+    """Return one row, or one per currency where a group's calls stand in several that cannot be converted.
 
-    Calls without a price (the key None) count in the first one. Nothing is nothing in every currency. Amounts are given
-    in parts of a nano-unit, as Slice.scale says.
+    A call keeps its currency where its amount is 0 too, so that however calls are grouped, the same stand in each
+    currency. Calls without a price (the key None) count in the first one. Amounts are given in parts of a nano-unit,
+    as Slice.scale says.
     """
-    spent = [currency for currency, tally in costs.items() if currency and any(tally.money)]
+    known = [currency for currency in costs if currency]
     paid = earned.currencies() if earned else []
-    currencies = sorted({*spent, *paid}, key=lambda code: (code != reporting, code)) or [reporting]
+    worth = {currency for currency in known if any(costs[currency].money)}.union(paid)
+    currencies = sorted({*known, *paid}, key=lambda code: (code != reporting, code)) or [reporting]
     pairs = [(currency, currency) for currency in currencies]
-    if len(spent) == len(paid) == 1 and spent != paid:
-        pairs = [(spent[0], paid[0])]
+    if len(known) == len(paid) == 1:
+        pairs = [(known[0], paid[0])]
     rows: list[Row] = []
     for cost_currency, revenue_currency in pairs:
         tally = Tally()
         for currency, calls in costs.items():
-            if currency == cost_currency or (not rows and not any(calls.money)):
+            if currency == cost_currency or (currency is None and not rows):
                 tally.join(calls)
         terms = earned.fields(revenue_currency, scale) if earned else {}
-        whole = len(currencies) == 1
+        whole = len(worth) <= 1  # nothing is nothing in every currency
         rows.append(Row(labels=labels, cost_currency=cost_currency, whole=whole, **terms, **tally.fields(scale)))
     return rows
 
