@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from meter.books import Books
+    from meter.entry import Outcome
     from meter.hold import Hold
     from meter.recording import Observed
     from meter.usage import Usage
@@ -70,12 +71,12 @@ class Attempt:
 
     def finish(self, response: Any) -> Any:
         """Write the entry of an answer that arrived whole, and return the answer as it is."""
-        self.end(Ending(outcome="ok", stated=usage_of(response), answers=(response,)))
+        self.end(self._whole(response))
         return response
 
     async def finish_async(self, response: Any) -> Any:
         """Write the entry of an answer that arrived whole without holding the event loop, and return the answer."""
-        await self.end_async(Ending(outcome="ok", stated=usage_of(response), answers=(response,)))
+        await self.end_async(self._whole(response))
         return response
 
     def fail(self, error: BaseException) -> None:
@@ -113,6 +114,15 @@ class Attempt:
         if self.entry is None and self.pid == os.getpid():
             self.books.leave(lambda: self.end(ending()))
 
+    def is_replay(self, answer: Any) -> bool:
+        """Tell whether an answer, or a stream, came out of litellm's cache, so that nothing was sent."""
+        hidden = getattr(answer, "_hidden_params", None)
+        return self.sent[0] == 0 and isinstance(hidden, dict) and hidden.get("cache_hit") is True
+
+    def _whole(self, response: Any) -> Ending:
+        outcome: Outcome = "replayed" if self.is_replay(response) else "ok"
+        return Ending(outcome=outcome, stated=usage_of(response), answers=(response,))
+
     def _counted(self, ending: Ending) -> Usage | None:
         if not ending.needs_count or not self.request or self.books.settings.count == "never":
             return None
@@ -145,7 +155,8 @@ class Attempt:
         usage = counted or ending.stated
         if self.share is not None:
             spent = self.share.end()
-            usage = replace(usage, machine_us=spent) if usage else None
+            # nothing ran for what came out of a cache
+            usage = replace(usage, machine_us=spent) if usage and ending.outcome != "replayed" else usage
         if usage and ending.outcome == "ok":
             self.books.lengths.saw(served.provider, served.name, usage.output_tokens)
         charge = ending.charge(usage, price)

@@ -192,6 +192,8 @@ class MeteredStream:
     def _ending(self, outcome: Outcome, error: str | None = None) -> Ending:
         # kept here as well, for whoever ends it if this ending is interrupted
         chunks = self._chunks.copy()
+        if self._attempt.is_replay(self._stream):
+            outcome = "replayed"
         return Ending(outcome=outcome, stated=stated_usage(self._stream, chunks), answers=chunks, error=error)
 
 

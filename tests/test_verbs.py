@@ -214,6 +214,54 @@ def test_a_call_replayed_from_a_cache_costs_nothing_and_is_no_call_again(metered
     assert (total.calls, total.replayed, total.nanos, total.input_tokens) == (0, 1, 0, 0)
 
 
+@pytest.fixture
+def cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give litellm its own cache in memory."""
+    import litellm
+    from litellm.caching import caching_handler
+    from litellm.caching.caching import Cache
+
+    monkeypatch.setattr(litellm, "cache", Cache(type="local"))
+    # only to tell when callbacks run it imports its proxy, and fastapi, which is not installed with litellm
+    monkeypatch.setattr(caching_handler, "_should_defer_streaming_cache_hit_callbacks", lambda **_: False)
+
+
+@pytest.mark.usefixtures("cache")
+@pytest.mark.parametrize("read", ["all", "whole answer", "first chunk"])
+def test_an_answer_out_of_litellms_cache_is_replayed_and_costs_nothing(
+    read: str, metered: meter.Meter, loopback: Loopback
+) -> None:
+    """Pitfall 19: a response served from a cache costs 0, streamed or not, read to its end or not."""
+    call = {**loopback.call, "caching": True, "stream": read != "whole answer"}
+    for number in range(2):
+        answer = metered.completion(**call)
+        if read == "first chunk" and number:
+            next(answer)
+            answer.close()
+        elif read != "whole answer":
+            list(answer)
+    assert len(loopback.requests) == 1
+    sent, replayed = metered.ledger.entries(Query())
+    assert (sent.outcome, sent.nanos) == ("ok", 4_800)
+    assert (replayed.outcome, replayed.status, replayed.nanos) == ("replayed", "priced", 0)
+    assert replayed.usage is None or replayed.usage.machine_us is None
+
+
+@pytest.mark.usefixtures("cache")
+async def test_awaited_answers_out_of_litellms_cache_are_replayed(metered: meter.Meter, loopback: Loopback) -> None:
+    """Pitfall 19: what is missing in the cache is sent and paid."""
+    import litellm
+
+    call = {**loopback.call, "caching": True}
+    await litellm.acompletion(**call)
+    while not litellm.cache.cache.cache_dict:  # written by a task of litellm's
+        await asyncio.sleep(0)
+    await metered.acompletion(**call)
+    await metered.acompletion(**{**call, "messages": [{"role": "user", "content": "Another question"}]})
+    replayed, sent = metered.ledger.entries(Query())
+    assert [(entry.outcome, entry.nanos) for entry in (replayed, sent)] == [("replayed", 0), ("ok", 4_800)]
+
+
 @pytest.mark.parametrize(
     ("call", "what"),
     [
