@@ -67,7 +67,7 @@ def _many(effort: Effort) -> Iterator[Row]:
         kept = len(list(ledger.entries(Query())))
         left = len(ledger.holds())
         ledger.close()
-        bare = _run(many, "insert", path, calls, 0.0)
+        bare = _run(many, "insert", _table(path), calls, 0.0)
     errors = sum(each["errors"] for each in took)
     yield Row(
         line=f"{many} processes at once: calls kept, of those made",
@@ -92,7 +92,8 @@ def _waits(effort: Effort) -> Row:
     calls, some = effort.rounds, effort.processes // 2
     with tempfile.TemporaryDirectory(prefix="meter-benchmark-") as folder:
         path = Path(folder) / "ledger.db"
-        ours, bare = (_run(some, what, path, calls, some / PER_S) for what in ("call", "insert"))
+        ours = _run(some, "call", path, calls, some / PER_S)
+        bare = _run(some, "insert", _table(path), calls, some / PER_S)
     waits, inserts = ([ns for each in ran for ns in each["waits_ns"]] for ran in (ours, bare))
     return Row(
         line=f"p99 of what a call adds, {PER_S} calls/s from {some} processes",
@@ -104,6 +105,13 @@ def _waits(effort: Effort) -> Row:
         budget_of="value",
         note=f"median {percentile(waits, 50) / 1e6:.2f} ms, largest {max(waits) / 1e6:.1f} ms",
     )
+
+
+def _table(path: Path) -> Path:
+    """Make the yardstick's table beside a ledger; of processes that turn to WAL at the same moment, one fails."""
+    bare = path.with_suffix(".bare")
+    Inserts(bare).close()
+    return bare
 
 
 def _per_s(ran: list[dict[str, Any]], calls: int) -> float:
@@ -134,7 +142,7 @@ def main(what: str, path: str, calls: int, every_s: float) -> None:
         run()
         calls -= 1
     else:
-        inserts = Inserts(Path(f"{path}.bare"))
+        inserts = Inserts(Path(path))
         run = inserts.insert
     waits, errors = [], 0
     print("ready", flush=True)  # noqa: T201  the parent waits for it
