@@ -100,6 +100,9 @@ def test_rates_may_hold_at_some_hours_of_some_days(ledger_path: Path) -> None:
         (["--input", "1", "--days", "someday"], "are none"),
         (["--input", "1", "--user", "alice", "--team", "blue"], "give one of them"),
         (["--input", "1", "--from", "2026-02-01", "--until", "2026-01-01"], "before it begins"),
+        (["--input", "1e-999999999"], "too small to cost anything"),
+        (["--rate", "page=1e-19"], "too small to cost anything"),
+        (["--input", "1", "--provider", "my\x1bhost"], "--provider is"),
     ],
 )
 def test_a_rate_or_condition_that_cannot_be_is_not_written(arguments: list[str], says: str, ledger_path: Path) -> None:
@@ -189,3 +192,48 @@ def test_a_file_of_rates_is_set_whole_or_not_at_all(ledger_path: Path, tmp_path:
 )
 def test_a_long_context_is_shown_as_its_vendor_writes_it(model: str, when: str) -> None:
     assert when in {row["when"] for row in shown(model)}
+
+
+@pytest.mark.parametrize("model", ["", "  ", "m\x1b[31m", "m\nm"])
+@pytest.mark.parametrize("command", [["set", "--input", "1"], ["discount", "--", "15%"], ["alias", "--", "gpt-4o"]])
+def test_a_name_that_cannot_be_read_is_not_written(command: list[str], model: str, ledger_path: Path) -> None:
+    verb, *rest = command
+    result = run(verb, *(rest[:1] if rest[0] == "--" else []), model, *(rest[1:] if rest[0] == "--" else rest))
+    assert result.exit_code == 2
+    assert "give a name that can be read" in result.stderr
+    assert rows(ledger_path) == []
+
+
+@pytest.mark.parametrize(
+    "where", ["127.0.0.1:8080", "http://127.0.0.1:8080/v1", "HTTP://127.0.0.1", "127.0.0.1", "//127.0.0.1:80"]
+)
+def test_a_provider_given_as_an_address_is_the_host_that_calls_name(where: str, ledger_path: Path) -> None:
+    done("set", "m", "--per-request", "0.5", "--provider", where)
+    with closing(Meter(ledger=str(ledger_path))) as own:
+        entry = own.record(usage=Usage(input_tokens=1), model="m", provider="127.0.0.1")
+    assert entry.nanos == 500_000_000
+
+
+def test_a_provider_given_as_a_vendors_address_is_the_vendor(ledger_path: Path) -> None:
+    done("set", "gpt-4o-mini", "--input", "1", "--output", "2", "--provider", "https://api.openai.com/v1")
+    assert [price.provider for price in rows(ledger_path)] == ["openai"]
+
+
+@pytest.mark.parametrize(
+    ("rates", "said"),
+    [
+        (["--input", "1"], "Output has no rate: a call with output is partial, that part in no sum.\n"),
+        (["--output", "1"], "Input has no rate: a call with input is partial, that part in no sum.\n"),
+        (["--input", "1", "--output", "0"], ""),
+        (["--per-hour", "1"], ""),
+    ],
+)
+def test_tokens_that_are_left_without_a_rate_are_told_of(rates: list[str], said: str) -> None:
+    assert run("set", "m", *rates).stderr == said
+
+
+def test_a_file_holds_no_rate_that_is_too_small_to_cost_anything(ledger_path: Path, tmp_path: Path) -> None:
+    tiny = tmp_path / "tiny.csv"
+    tiny.write_text("provider,model,currency,input_per_mtok\n,a,USD,1e-999999999\n")
+    assert "too small to cost anything" in run("load", str(tiny)).stderr
+    assert rows(ledger_path) == []

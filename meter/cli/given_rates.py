@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from meter.cli.options import ledger_option, tz_option
-from meter.errors import InvalidPrice, suggest
+from meter.errors import InputError, InvalidPrice, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -62,11 +62,30 @@ def add_row(settings: Settings, make: Callable[[dict[str, Any]], Price], given: 
     return made
 
 
+def name_given(text: str, what: str) -> str:
+    """Return a name as it is kept; raise InputError for one that is empty or cannot be seen."""
+    name = text.strip()
+    if not name or not name.isprintable():
+        raise InputError(f"{what} is {text!r}; give a name that can be read.")
+    return name
+
+
+def provider_given(text: str) -> str:
+    """Return who serves a model, as calls name them: of an address it is the vendor, else the host; empty for all."""
+    from meter.model import resolve
+
+    if not text:
+        return ""
+    name = name_given(text, "--provider")
+    # a port is no part of it, nor is http://
+    return resolve("", api_base=name).provider if re.search(r"[:/]", name) else name
+
+
 def rate_given(item: str, text: str, what: str) -> Decimal:
     """Return the rate of a single item; those of tokens are given per million."""
-    from meter.price import TOKEN_ITEMS, rate_of
+    from meter.price import TOKEN_ITEMS, rate_written
 
-    rate = rate_of(text, what)
+    rate = rate_written(text, what)
     return rate.scaleb(-6, _EXACT) if item in TOKEN_ITEMS else rate
 
 

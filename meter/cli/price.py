@@ -13,6 +13,8 @@ from meter.cli.given_rates import (
     add_row,
     days_shown,
     hours_given,
+    name_given,
+    provider_given,
     rate_given,
     rates_given,
     row_options,
@@ -24,7 +26,7 @@ from meter.errors import InvalidPrice, UnknownName
 from meter.price import ITEMS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Container, Iterator, Sequence
 
     from meter.price import Price, Tier
     from meter.reports.render import Column
@@ -104,6 +106,7 @@ def set_(model: str, **given: Any) -> None:
     from meter.price import Price
     from meter.reports.ask import currency_of
 
+    name, provider = name_given(model, "The model"), provider_given(given["provider"])
     rates = _rates(given)
     settings = settings_for(given["ledger"], zone=given["tz"])
     shape: dict[str, Any] = {
@@ -113,9 +116,17 @@ def set_(model: str, **given: Any) -> None:
     }
 
     def make(fields: dict[str, Any]) -> Price:
-        return Price(model=model, provider=given["provider"], rates=rates, **shape, **fields)
+        return Price(model=name, provider=provider, rates=rates, **shape, **fields)
 
     put_list(_columns(), list(_records(add_row(settings, make, given), applies=True)), "")
+    _tell_what_is_left(rates)
+
+
+def _tell_what_is_left(rates: Container[str]) -> None:
+    """Say which tokens have no rate, where others have one."""
+    if ("input" in rates) is not ("output" in rates):
+        left = "output" if "input" in rates else "input"
+        click.echo(f"{left.capitalize()} has no rate: a call with {left} is partial, that part in no sum.", err=True)
 
 
 def _rates(given: dict[str, Any]) -> dict[str, Decimal]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from meter.cli.given_rates import add_row, row_options
+from meter.cli.given_rates import add_row, name_given, provider_given, row_options
 from meter.cli.options import put, settings_for
 from meter.errors import UnknownName
 
@@ -26,7 +26,8 @@ def alias(name: str, model: str, provider: str, **given: Any) -> None:
     from meter.price.terms import NO_CURRENCY
     from meter.pricebook import PriceBook
 
-    meant = resolve(model, provider=None if "/" in model else provider)
+    name, provider = name_given(name, "The name"), provider_given(provider)
+    meant = resolve(name_given(model, "The model"), provider=None if "/" in model else provider)
     book = PriceBook()
     if book.find(meant.name, meant.provider) is None:
         raise UnknownName(book.why_none(meant))

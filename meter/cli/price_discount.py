@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from meter.cli.given_rates import add_row, percent_given, row_options, share_shown
+from meter.cli.given_rates import add_row, name_given, percent_given, provider_given, row_options, share_shown
 from meter.cli.options import put, settings_for
 
 
@@ -26,6 +26,7 @@ def discount(name: str, percent: str, provider: str, **given: Any) -> None:
     from meter.price import Price
     from meter.price.terms import NO_CURRENCY
 
+    name, provider = name_given(name, "The name"), provider_given(provider)
     share = percent_given(percent)
     vendor = "" if provider else canonical_provider(name)
     is_all = bool(vendor) and is_vendor(vendor)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from meter.price.items import CONTENT, COVERING, FALLBACK, ITEMS, LISTED_FALLBACK, OTHER_ITEMS, OVERLAPS, TOKEN_ITEMS
-from meter.price.rate import EXACT, MILLION, MOST, currency_of, per_million, rate_of
+from meter.price.rate import EXACT, MILLION, MOST, currency_of, per_million, rate_of, rate_written
 from meter.price.value import ANY, Price, Tier
 
 __all__ = [
@@ -24,4 +24,5 @@ __all__ = [
     "currency_of",
     "per_million",
     "rate_of",
+    "rate_written",
 ]

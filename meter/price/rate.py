@@ -18,6 +18,9 @@ MOST = Decimal(1_000_000_000)
 EXACT = Context(prec=100, rounding=ROUND_HALF_EVEN)
 """The arithmetic of money: whatever precision the host program has set for its own."""
 
+LEAST = Decimal("1e-18")
+"""The smallest rate that somebody can write, but 0: a smaller one is a slip, and its cost would be 0 as well."""
+
 SMALLEST = -60
 """The power of ten down to which a rate is multiplied as a whole number."""
 
@@ -73,6 +76,14 @@ def rate_of(value: object, what: str) -> Decimal:
         raise InvalidPrice(f"{what} is {value!r}; give a finite number from 0 on.")
     if rate > MOST:
         raise InvalidPrice(f"{what} is {value!r} for a single one; a rate per million has to be divided first.")
+    return rate
+
+
+def rate_written(text: object, what: str) -> Decimal:
+    """Return a rate that somebody wrote; raise InvalidPrice as rate_of does, and for one that would come to nothing."""
+    rate = rate_of(text, what)
+    if 0 < rate < LEAST:
+        raise InvalidPrice(f"{what} is {text!r}, which is too small to cost anything; give 0 if it is free.")
     return rate
 
 

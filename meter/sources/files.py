@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from meter.errors import InvalidPrice, suggest
-from meter.price import ITEMS, TOKEN_ITEMS, Price, Tier, per_million, rate_of
+from meter.price import ITEMS, TOKEN_ITEMS, Price, Tier, per_million, rate_written
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -90,7 +90,7 @@ def _rates(cells: Mapping[str, str], columns: Mapping[str, str]) -> dict[str, De
     found = {}
     for column, item in columns.items():
         if cells.get(column):
-            rate = rate_of(cells[column], column)
+            rate = rate_written(cells[column], column)
             found[item] = per_million(rate) if item in TOKEN_ITEMS else rate
     return found
 
