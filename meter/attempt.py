@@ -96,23 +96,33 @@ class Attempt:
     def end(self, ending: Ending) -> None:
         """Write the entry of a call, however it ended, once."""
         if self.entry is None:
+            self.leave_machine()  # the counting is not its time
             self.books.settle(self._made(ending, self._counted(ending)), self.hold)
 
     async def end_async(self, ending: Ending) -> None:
         """Write the entry of a call, however it ended, once, without holding the event loop."""
         if self.entry is not None:
             return
+        self.leave_machine()
         if not ending.needs_count:
             await self.books.settle_async(self._made(ending, None), self.hold)
             return
-        if self.share is not None:
-            self.share.end()  # now: the counting is not the machine's time
         await self.books.do(lambda: self.end(ending))
 
     def leave(self, ending: Callable[[], Ending]) -> None:
         """Leave the entry of a call to be written later: all that a finalizer may do."""
         if self.entry is None and self.pid == os.getpid():
             self.books.leave(lambda: self.end(ending()))
+
+    def enter_machine(self) -> None:
+        """Wait for the machine: from here on its time is this call's."""
+        if self.share is not None:
+            self.share.enter()
+
+    def leave_machine(self) -> None:
+        """Wait for the machine no longer."""
+        if self.share is not None:
+            self.share.leave()
 
     def is_replay(self, answer: Any) -> bool:
         """Tell whether an answer, or a stream, came out of litellm's cache, so that nothing was sent."""

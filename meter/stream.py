@@ -44,6 +44,7 @@ class MeteredStream:
         self._ready: deque[Any] = deque()
         self._over = False
         self._late: BaseException | None = None
+        attempt.leave_machine()
         attempt.books.watch(self)
 
     @property
@@ -63,6 +64,7 @@ class MeteredStream:
     def __next__(self) -> Any:
         while self._wants_more():
             mark = under_way.set(self._attempt.sent)
+            self._attempt.enter_machine()
             try:
                 ending = self._take(next(self._stream, _END))
             except BaseException as error:
@@ -72,6 +74,7 @@ class MeteredStream:
                     raise
                 break
             finally:
+                self._attempt.leave_machine()
                 unmark(mark)
             if ending is not None:
                 self._attempt.end(ending)
@@ -80,6 +83,7 @@ class MeteredStream:
     async def __anext__(self) -> Any:
         while self._wants_more():
             mark = under_way.set(self._attempt.sent)
+            self._attempt.enter_machine()
             try:
                 ending = self._take(await anext(self._stream, _END))
             except GeneratorExit as error:  # the event loop is gone, and nothing can be awaited any more
@@ -92,6 +96,7 @@ class MeteredStream:
                     raise
                 break
             finally:
+                self._attempt.leave_machine()
                 unmark(mark)
             if ending is not None:
                 await self._attempt.end_async(ending)

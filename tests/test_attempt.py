@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import meter
-from meter import attempt, backend
+from meter import attempt, backend, machine
 from meter.ending import Ending
 from meter.ledger import Query
 from meter.through import pass_through
@@ -67,6 +67,41 @@ def test_nothing_that_is_streamed_breaks_the_stream(chunks: list[Any], metered: 
     assert all(one is other for one, other in zip(read, chunks, strict=True))
     assert sum(1 for _ in metered.ledger.entries(Query())) == before + 1
     assert metered.ledger.holds() == []
+
+
+class Chunks:
+    """A machine that takes a second for each of three chunks."""
+
+    def __init__(self, clock: list[int]) -> None:
+        self._clock = clock
+        self._left = 3
+
+    def __next__(self) -> Any:
+        self._clock[0] += 1_000_000_000
+        if not self._left:
+            raise StopIteration
+        self._left -= 1
+        reason = None if self._left else "stop"
+        choices = [{"index": 0, "delta": {"content": "Hello"}, "finish_reason": reason}]
+        return SimpleNamespace(id="s", model="m", choices=choices, usage=None)
+
+
+def test_what_a_consumer_does_between_the_chunks_is_not_the_machines_time(
+    metered: meter.Meter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Slow consumers, and those that read no further, with other calls beside them."""
+    clock = [1]
+    monkeypatch.setattr(machine.time, "perf_counter_ns", lambda: clock[0])
+    request = {**REQUEST, "model": "openai/m", "api_base": "http://127.0.0.1:1/v1", "stream": True}
+    kept = through(metered, {**request, "user": "kept"}, Chunks(clock))
+    next(kept)
+    slow = through(metered, {**request, "user": "slow"}, Chunks(clock))
+    for _ in slow:
+        clock[0] += 60_000_000_000
+    kept.close()
+    spent = {entry.user: entry.usage and entry.usage.machine_us for entry in metered.ledger.entries(Query())}
+    # the fourth second is that in which the stream ends
+    assert spent == {"slow": 4_000_000, "kept": 1_000_000}
 
 
 def test_a_defect_of_ours_does_not_keep_the_answer_from_its_caller(

@@ -60,6 +60,30 @@ def test_a_share_ends_once(clock: list[int]) -> None:
     assert share.end() == 1_000
 
 
+def test_a_call_that_nobody_waits_for_leaves_the_machine_to_the_others(clock: list[int]) -> None:
+    name = next(names)
+    first = Share(name)
+    clock[0] += 1_000_000
+    first.leave()
+    first.leave()
+    second = Share(name)
+    clock[0] += 2_000_000
+    first.enter()
+    first.enter()
+    clock[0] += 4_000_000
+    assert (first.end(), second.end()) == (3_000, 4_000)
+
+
+def test_a_share_that_has_ended_is_not_entered_again(clock: list[int]) -> None:
+    name = next(names)
+    first = Share(name)
+    first.end()
+    first.enter()
+    second = Share(name)
+    clock[0] += 1_000_000
+    assert (first.end(), second.end()) == (0, 1_000)
+
+
 def test_threads_add_up_to_no_more_than_wall_time() -> None:
     name = next(names)
     spent: list[int] = []

@@ -80,6 +80,7 @@ class Sending:
         """Note that it goes out: the first time, or once more."""
         attempt.sent[0] = attempt.sent[0] + 1 if self.request.attempt is attempt else 1
         self.request.attempt, self.request.failed = attempt, None
+        attempt.enter_machine()
 
     def refused(self, error: MeterError) -> Any:
         """Return the answer that makes an SDK raise its own error at once: meter did not let the call through."""
@@ -158,6 +159,7 @@ def _sent(books: Books, own: Callable[..., Any], package: Any) -> Callable[..., 
                 remember(error, attempt.entry)
             raise
         finally:
+            attempt.leave_machine()
             unmark(mark)
         ending = sending.answered(attempt, response, stream=bool(options.get("stream")), awaited=False)
         if ending is not None:
@@ -191,6 +193,7 @@ def _sent_async(books: Books, own: Callable[..., Any], package: Any) -> Callable
                 remember(error, attempt.entry)
             raise
         finally:
+            attempt.leave_machine()
             unmark(mark)
         ending = sending.answered(attempt, response, stream=bool(options.get("stream")), awaited=True)
         if ending is not None:

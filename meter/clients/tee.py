@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from meter.clients.heard import Heard
     from meter.ending import Ending
+    from meter.machine import Share
 
     Decode = Callable[[bytes], bytes]
 
@@ -91,7 +92,7 @@ class SyncTee(Tee):
         heard, take, decode, hiding = self._heard, self._heard.take, self._decode, self._hiding
         attempt = heard.attempt
         try:
-            for chunk in self._stream:
+            for chunk in self._stream if attempt.share is None else _waited_for(self._stream, attempt.share):
                 readable = decode(chunk) if decode else chunk
                 if attempt.entry is None and take(readable):
                     attempt.end(heard.whole())
@@ -134,6 +135,7 @@ class AsyncTee(Tee):
         heard, hiding = self._heard, self._hiding
         attempt = heard.attempt
         while True:
+            attempt.enter_machine()
             try:
                 chunk = await anext(self._chunks)
             except StopAsyncIteration:
@@ -145,6 +147,8 @@ class AsyncTee(Tee):
             except BaseException as error:
                 self._leave(functools.partial(heard.broke, error))
                 raise
+            finally:
+                attempt.leave_machine()
             readable = self._decode(chunk) if self._decode else chunk
             if attempt.entry is None and heard.take(readable):
                 await attempt.end_async(heard.whole())
@@ -163,6 +167,20 @@ class AsyncTee(Tee):
     def _leave(self, ending: Callable[[], Ending]) -> None:
         done_ns = time.perf_counter_ns()
         self._heard.attempt.leave(lambda: replace(ending(), done_ns=done_ns))
+
+
+def _waited_for(stream: Iterator[bytes], share: Share) -> Iterator[bytes]:
+    """Yield what a stream has; the machine's time runs while it is waited for."""
+    chunks = iter(stream)
+    while True:
+        share.enter()
+        try:
+            chunk = next(chunks)
+        except StopIteration:
+            return
+        finally:
+            share.leave()
+        yield chunk
 
 
 @functools.cache
