@@ -90,6 +90,17 @@ def test_the_public_verbs_read_the_ledger_of_the_settings(fresh_db: Path, monkey
     assert meter.report(month="2026-11", ledger=str(fresh_db), by="model").rows[0].labels == ("gpt-4o-mini", "openai")
 
 
+def test_a_month_is_that_of_the_zone_in_force(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked for at 20:00 UTC on the 30th, when it is December in Shanghai."""
+    ledger.append([call(nanos=5, at=utc(30, 12)), call(nanos=7, at=utc(30, 18))])
+    in_utc = meter.standing("alice", utc(30, 20), ledger=ledger)
+    monkeypatch.setenv("METER_TZ", "Asia/Shanghai")
+    in_shanghai = meter.standing("alice", utc(30, 20), ledger=ledger)
+    assert (in_utc.window.label, in_utc.cost_nanos) == ("2026-11", 12)
+    assert (in_shanghai.window.label, in_shanghai.cost_nanos) == ("2026-12", 7)
+    assert in_shanghai.cost_nanos == meter.report(month="2026-12", ledger=ledger).totals[0].cost_nanos
+
+
 def test_the_public_report_takes_an_open_ledger_and_leaves_it_open(ledger: Ledger) -> None:
     ledger.append([call(nanos=7)])
     assert meter.report(month="2026-11", ledger=ledger).totals[0].cost_nanos == 7

@@ -56,7 +56,7 @@ def report(
 def standing(user: str, at: datetime | None = None, *, ledger: Ledger | str | None = None) -> Standing:
     """Return where a user stands in the month that holds an instant; without one, in this month."""
     with _opened(ledger) as (opened, settings):
-        return one_user.standing(opened, user, at, currency=settings.currency)
+        return one_user.standing(opened, user, at, currency=settings.currency, zone=settings.zone)
 
 
 @contextmanager

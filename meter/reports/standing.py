@@ -72,10 +72,12 @@ class Standing:
         return f"{text}, {fee}" if share is None else f"{text}, {shown_percent(decimal_of(share))} of {fee}"
 
 
-def standing(ledger: Ledger, user: str, at: datetime | None = None, *, currency: str = "USD") -> Standing:
-    """Return where a user stands in the month that holds an instant, in the ledger's zone."""
+def standing(
+    ledger: Ledger, user: str, at: datetime | None = None, *, currency: str = "USD", zone: str | None = None
+) -> Standing:
+    """Return where a user stands in the month that holds an instant, in a zone or else the ledger's."""
     at = at or now()
-    window = month_of(at, ledger.zone)
+    window = month_of(at, zone or ledger.zone)
     report = summarize(ledger, Ask(window=window, currency=currency, where={"user": user}, now=at))
     row, alone = report.totals[0], len(report.totals) == 1
     if not alone and len(report.rows) == 1:
