@@ -335,7 +335,7 @@ class TestSpilled:
     @pytest.mark.usefixtures("ledger")
     def test_a_rejected_row_is_found_where_it_is_kept(self, path: Path) -> None:
         spill.spill_file(path).write_text("no entry\n")
-        assert run("ledger", "recover").exit_code == 0
+        assert run("ledger", "recover").exit_code == 3
         spilled = found()["spilled"]
         assert (spilled["rows"], spilled["rejected_rows"]) == (0, 1)
         assert Path(spilled["rejected_file"]).read_text() == "no entry\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -214,6 +215,7 @@ def test_the_ledger_tells_of_itself(ledger_path: Path) -> None:
     spill.put(ledger_path, call(nanos=2))
     facts = json.loads(done("ledger", "info", "--json"))
     assert (facts["spilled"], facts["holds"]) == (1, 0)
+    assert facts["rejected"] == 0
     assert str(ledger_path) in done("ledger", "info")
 
 
@@ -228,6 +230,23 @@ def test_recover_settles_what_is_gone_and_takes_in_what_waits(ledger_path: Path)
     assert "1 call of a process that is gone is now abandoned; 1 row was taken in" in done("ledger", "recover")
     facts = json.loads(done("ledger", "info", "--json"))
     assert (facts["spilled"], facts["holds"]) == (0, 1)
+
+
+def test_recover_tells_apart_what_was_taken_in_and_what_was_rejected(ledger_path: Path) -> None:
+    """Pitfall 28: a row that the ledger refused is in no sum, and is not said to be."""
+    spill.put(ledger_path, call("alice", 2))
+    spill.put(ledger_path, call("bob", 3, at=datetime(1960, 1, 1, tzinfo=UTC)))
+    with spill.spill_file(ledger_path).open("a") as lines:
+        lines.write("no entry\n")
+    result = run("ledger", "recover")
+    assert result.exit_code == 3
+    kept = spill.rejected_file(ledger_path)
+    assert "1 row was taken in; 2 rows were rejected" in result.stdout
+    assert str(kept) in result.stdout
+    assert spill.rejected(ledger_path) == 2
+    facts = json.loads(done("ledger", "info", "--json"))
+    assert (facts["spilled"], facts["rejected"], facts["entries"]) == (0, 2, 1)
+    assert "rejected" not in done("ledger", "recover"), "they were told when they were"
 
 
 def _host() -> str:

@@ -142,6 +142,15 @@ def test_what_is_spilled_is_told_and_in_no_figure(ledger: Ledger) -> None:
     assert "1 row waits beside the ledger" in line(text(report), "Spilled")
 
 
+def test_what_was_rejected_is_told_with_the_file_that_keeps_it(ledger: Ledger) -> None:
+    """Pitfall 28: a row that the ledger refused is in no figure, and every report says so."""
+    spill.rejected_file(ledger.url).write_text("no entry\nno other\n")
+    report = november(ledger)
+    assert (report.record()["header"]["spilled"], report.record()["header"]["rejected"]) == (0, 2)
+    told = line(text(report), "Rejected")
+    assert told == f"Rejected 2 rows are in no sum: look into {spill.rejected_file(ledger.url)}"
+
+
 def test_a_reversal_takes_its_call_back(ledger: Ledger) -> None:
     wrong = call(nanos=9 * NANO)
     ledger.append([wrong, call(nanos=9 * NANO, kind="reversal", corrects=wrong.id), call(nanos=2 * NANO)])

@@ -35,7 +35,8 @@ def info(ledger: str | None) -> None:
 
     settings = settings_for(ledger)
     with reading(settings) as opened:
-        facts = {**opened.info(), "spilled": spill.count(settings.ledger)}
+        beside = {"spilled": spill.count(settings.ledger), "rejected": spill.rejected(settings.ledger)}
+        facts = {**opened.info(), **beside}
     if form() == "json":
         put(json_document(facts))
         return
@@ -45,22 +46,38 @@ def info(ledger: str | None) -> None:
 
 @ledger.command(epilog="Example: meter ledger recover")
 @ledger_option
-def recover(ledger: str | None) -> None:
-    """Settle the calls of processes that are gone, and take in the rows that could not be written."""
+@click.pass_context
+def recover(ctx: click.Context, ledger: str | None) -> None:
+    """Settle the calls of processes that are gone, and take in the rows that could not be written.
+
+    A row that is no entry, or one that the ledger refuses for what it says, is rejected: kept in a file of its own,
+    and in no sum. The exit status is 3 where one was.
+    """
     from meter import spill
     from meter.hold import is_gone
 
     settings = settings_for(ledger)
-    spilled = spill.count(settings.ledger)
+    before = spill.rejected(settings.ledger)
     held: list[UUID] = []
-    if not spilled or Path(settings.ledger).exists():  # where it was deleted, what waits makes a new one
+    if not spill.count(settings.ledger) or Path(settings.ledger).exists():
+        # where it was deleted, what waits makes a new one
         with reading(settings) as opened:
             held = [hold.id for hold in opened.holds()]
     # opening it to write recovers it already, so what was recovered is what is there no more
     with writing(settings) as opened:
         opened.recover(is_gone)
-        ended = [entry for id_ in held for entry in opened.find(str(id_)) if entry.outcome == "abandoned"]
-    taken = spilled - spill.count(settings.ledger)
-    calls = "1 call of a process that is" if len(ended) == 1 else f"{len(ended):,} calls of processes that are"
-    rows = "1 row was" if taken == 1 else f"{taken:,} rows were"
-    click.echo(f"{calls} gone {'is' if len(ended) == 1 else 'are'} now abandoned; {rows} taken in.")
+        ended = sum(entry.outcome == "abandoned" for id_ in held for entry in opened.find(str(id_)))
+        taken = opened.taken_in
+    rejected = spill.rejected(settings.ledger) - before
+    calls = "1 call of a process that is gone is" if ended == 1 else f"{ended:,} calls of processes that are gone are"
+    said = f"{calls} now abandoned; {_rows(taken)} taken in"
+    if not rejected:
+        click.echo(f"{said}.")
+        return
+    click.echo(f"{said}; {_rows(rejected)} rejected: no entry, or one that the ledger refused.")
+    click.echo(f"Look into {spill.rejected_file(settings.ledger)}, and remove it when that is settled.")
+    ctx.exit(3)
+
+
+def _rows(number: int) -> str:
+    return "1 row was" if number == 1 else f"{number:,} rows were"

@@ -55,10 +55,8 @@ def place(where: Place, kind: str, *, refused: bool = False) -> Check:
 
 def spilled(settings: Settings) -> Check:
     """Look at the rows that could not be written into the ledger."""
-    waiting = spill.spill_file(settings.ledger)
-    rejected = waiting.with_name(f"{waiting.stem}.rejected.jsonl")
-    rows = spill.count(settings.ledger)
-    refused = rejected.read_bytes().count(b"\n") if rejected.exists() else 0
+    rejected = spill.rejected_file(settings.ledger)
+    rows, refused = spill.count(settings.ledger), spill.rejected(settings.ledger)
     lines, problems = ["no row"], []
     if rows:
         lines = [f"{counted(rows, 'row')} beside the ledger"]

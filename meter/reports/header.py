@@ -40,6 +40,8 @@ class Header:
     """Calls without a user."""
     spilled: int
     """Rows beside the ledger that could not be written into it yet; they are in no figure."""
+    rejected: int
+    """Rows that were no entry, or that the ledger refused for what they say; they are in no figure."""
 
     @property
     def days(self) -> tuple[int, int] | None:
@@ -93,6 +95,7 @@ class Header:
             **{f"{name}_calls": self.count(f"{name}_calls") for name in ("lost", "partial", "unpriced")},
             "unattributed_calls": self.unattributed_calls,
             "spilled": self.spilled,
+            "rejected": self.rejected,
         }
 
     def lines(self) -> Iterator[tuple[str, str]]:
@@ -111,6 +114,9 @@ class Header:
         if self.spilled:
             rows = "1 row waits" if self.spilled == 1 else f"{self.spilled:,} rows wait"
             yield "Spilled", f"{rows} beside the ledger, in no sum: `meter ledger recover`"
+        if self.rejected:
+            rows = "1 row is" if self.rejected == 1 else f"{self.rejected:,} rows are"
+            yield "Rejected", f"{rows} in no sum: look into {spill.rejected_file(self.ledger)}"
 
     def _rates(self) -> Iterator[str]:
         """Yield the rates of each currency: all of a few, of many the last and how many came before."""
@@ -170,6 +176,7 @@ def header_of(
         missing=tuple(missing.items()),
         unattributed_calls=_unattributed(ledger, ask, rows),
         spilled=spill.count(ledger.url),
+        rejected=spill.rejected(ledger.url),
     )
 
 
