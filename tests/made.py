@@ -161,5 +161,5 @@ def entries(draw: st.DrawFn, at: st.SearchStrategy[datetime] | None = None, most
         latency_ms=draw(st.none() | counts(most)),
         first_token_ms=draw(st.none() | counts()),
         overhead_us=draw(st.none() | counts()),
-        flags=draw(st.lists(st.text(), max_size=3).map(lambda flags: tuple(sorted(flags)))),
+        flags=draw(st.lists(st.text() | st.just("mock"), max_size=3).map(lambda flags: tuple(sorted(flags)))),
     )

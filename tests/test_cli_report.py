@@ -186,6 +186,11 @@ def test_explain_shows_each_line_of_the_charge(ledger: Ledger) -> None:
     assert "Recomputed from usage and price: the same to the nano-unit." in lines
 
 
+def test_explain_says_that_the_usage_of_a_mock_is_made_up(ledger: Ledger) -> None:
+    ledger.append([call(nanos=27_000, flags=("mock",))])
+    assert "Tokens    100 in, 20 out, made up (mock)\n" in run("explain", "last").stdout
+
+
 def test_explain_says_where_the_kept_amount_is_another(ledger: Ledger) -> None:
     usage = Usage(input_tokens=1_000)
     ledger.append([call(nanos=7, usage=usage, price=PRICE)])

@@ -397,7 +397,10 @@ def brute(found: list[Entry], by: tuple[str, ...]) -> dict[tuple[object, ...], C
             for name in ("input", "cache_read", "cache_write", "cache_write_1h", "output", "reasoning"):
                 group[f"{name}_tokens"] += sign * getattr(each.usage, f"{name}_tokens")
         group["nanos"] += sign * (each.nanos or 0)
-        group["counted_nanos"] += sign * (each.nanos or 0) * bool(each.usage and each.usage.source != "provider")
+        mock, counted = "mock" in each.flags, bool(each.usage and each.usage.source != "provider")
+        group["counted_nanos"] += sign * (each.nanos or 0) * (counted and not mock)
+        group["mock_nanos"] += sign * (each.nanos or 0) * mock
+        group["mock_calls"] += sign * (mock and each.outcome not in ("refused", "replayed"))
         group["lost_calls"] += sign * lost
         group["partial_calls"] += sign * (each.status == "partial")
         group["unpriced_calls"] += sign * (each.status == "unpriced" and each.outcome in ("ok", "cancelled"))

@@ -164,7 +164,7 @@ class TestGuards:
             for _, name, declared, *_ in raw.execute(f"PRAGMA table_info({table})")
             if "nanos" in name
         }
-        assert len(found) == 3 + 2 + 1 + 1 + 3 * 4
+        assert len(found) == 3 + 2 + 1 + 1 + 3 * 5
         assert set(found.values()) == {"INTEGER"}
         assert raw.execute("SELECT typeof(nanos) FROM entries").fetchall() == [("integer",)]
         assert raw.execute("SELECT typeof(nanos) FROM months").fetchall() == [("integer",)]

@@ -334,6 +334,7 @@ def test_the_header_says_what_the_figures_rest_on(ledger: Ledger) -> None:
             "currency": "USD",
             "provider": Decimal("0.000000075"),
             "counted": Decimal("0.000000025"),
+            "made_up": 0,
             "lost_low": 0,
             "lost_high": Decimal("0.000009"),
         }
@@ -342,6 +343,19 @@ def test_the_header_says_what_the_figures_rest_on(ledger: Ledger) -> None:
     assert "November 2026, day 24 of 30, UTC" in lines
     assert "75.0 % of the cost by the provider's usage, 25.0 % counted" in lines
     assert "1 call lost, in no sum: 0.00 to 0.000009 USD" in lines
+
+
+def test_mocks_are_told_apart_since_their_usage_is_made_up(ledger: Ledger) -> None:
+    counted = Usage(input_tokens=100, output_tokens=20, source="counted")
+    mocks = [call(nanos=10, flags=("mock",)), call(nanos=15, usage=counted, flags=("mock", "stream"))]
+    ledger.append([call(nanos=50), call(nanos=25, usage=counted), *mocks, refused(flags=("mock",))])
+    report = november(ledger)
+    (evidence,) = report.header.record()["evidence"]
+    assert [evidence[name] * NANO for name in ("provider", "counted", "made_up")] == [50, 25, 25]
+    assert report.rows[0].mock_calls == report.header.record()["mock_calls"] == 2
+    lines = [text for _, text in report.header.lines()]
+    assert "50.0 % of the cost by the provider's usage, 25.0 % counted, 25.0 % made up" in lines
+    assert "4 calls, 2 of them mocks, whose usage is made up" in lines
 
 
 def test_the_columns_of_a_user_report_are_these(ledger: Ledger) -> None:
@@ -360,6 +374,7 @@ def test_the_columns_of_a_user_report_are_these(ledger: Ledger) -> None:
         "cache_write_1h_tokens",
         "output_tokens",
         "reasoning_tokens",
+        "mock_calls",
         "lost_calls",
         "partial_calls",
         "unpriced_calls",

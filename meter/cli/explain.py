@@ -137,7 +137,8 @@ def _tokens(entry: Entry) -> str:
         said = "usage unknown"
     else:
         by = {"provider": "said by the provider", "counted": "counted by us", "mixed": "in part counted by us"}
-        said = f"{usage.input_tokens:,} in, {usage.output_tokens:,} out, {by[usage.source]}"
+        source = "made up (mock)" if "mock" in entry.flags else by[usage.source]
+        said = f"{usage.input_tokens:,} in, {usage.output_tokens:,} out, {source}"
     ours = [(entry.counted_input_tokens, "in"), (entry.counted_output_tokens, "out")]
     counted = ", ".join(f"{count:,} {way}" for count, way in ours if count is not None)
     return f"{said}; our own count: {counted}" if counted else said

@@ -61,9 +61,13 @@ class Sum:
     nanos: int = 0
     """Cost that is known, in nano-units of the currency."""
     counted_nanos: int = 0
-    """Of nanos: where the usage was counted by us, in whole or in part."""
+    """Of nanos: where the usage was counted by us, in whole or in part; mocks apart."""
+    mock_nanos: int = 0
+    """Of nanos: of mocks, whose usage is made up."""
     lost_calls: int = 0
     """Calls lost or abandoned."""
+    mock_calls: int = 0
+    """Calls that a mock answered, no provider."""
     partial_calls: int = 0
     """Calls of which a component has no rate."""
     unpriced_calls: int = 0

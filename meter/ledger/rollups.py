@@ -44,6 +44,8 @@ MEASURES = (
     *TOKEN_FIELDS,
     "nanos",
     "counted_nanos",
+    "mock_nanos",
+    "mock_calls",
     "partial_calls",
     "unpriced_calls",
     "low_nanos",
@@ -63,10 +65,14 @@ def key_of(key: str, row: str) -> str:
 
 def measure_of(measure: str, row: str) -> str:
     """Return the SQL of what the entry that `row` names adds to a measure, without the sign of its kind."""
+    # the flags are a list of words in JSON
+    mock, counted = f"ifnull(instr({row}.flags, '\"mock\"'), 0)", f"{row}.usage_source IN ('counted', 'mixed')"
     special = {
         "entries": "1",
         "attempts": f"{row}.attempts",
-        "counted_nanos": f"CASE WHEN {row}.usage_source IN ('counted', 'mixed') THEN ifnull({row}.nanos, 0) ELSE 0 END",
+        "counted_nanos": f"CASE WHEN {counted} AND NOT {mock} THEN ifnull({row}.nanos, 0) ELSE 0 END",
+        "mock_nanos": f"CASE WHEN {mock} THEN ifnull({row}.nanos, 0) ELSE 0 END",
+        "mock_calls": f"({mock} > 0 AND {row}.outcome <= {OUTCOME['abandoned']})",
         "partial_calls": f"({row}.status = 'partial')",
         "unpriced_calls": f"({row}.status = 'unpriced' AND {row}.outcome <= {OUTCOME['cancelled']})",
     }

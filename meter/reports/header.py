@@ -85,14 +85,15 @@ class Header:
             "evidence": [
                 {
                     "currency": row.cost_currency,
-                    "provider": amount((row.cost_nanos or 0) - row.counted_nanos),
+                    "provider": amount((row.cost_nanos or 0) - row.counted_nanos - row.mock_nanos),
                     "counted": amount(row.counted_nanos),
+                    "made_up": amount(row.mock_nanos),
                     "lost_low": amount(row.low_nanos),
                     "lost_high": amount(row.high_nanos),
                 }
                 for row in self.totals
             ],
-            **{f"{name}_calls": self.count(f"{name}_calls") for name in ("lost", "partial", "unpriced")},
+            **{f"{name}_calls": self.count(f"{name}_calls") for name in ("mock", "lost", "partial", "unpriced")},
             "unattributed_calls": self.unattributed_calls,
             "spilled": self.spilled,
             "rejected": self.rejected,
@@ -136,9 +137,15 @@ class Header:
     def _evidence(self) -> Iterator[str]:
         for row in self.totals:
             if row.cost_nanos:
-                counted = amount(row.counted_nanos) / amount(row.cost_nanos)
+                counted, made_up = (
+                    amount(part) / amount(row.cost_nanos) for part in (row.counted_nanos, row.mock_nanos)
+                )
                 of = f"the {row.cost_currency} cost" if len(self.totals) > 1 else "the cost"
-                yield f"{shown_percent(1 - counted)} of {of} by the provider's usage, {shown_percent(counted)} counted"
+                shares = f"{shown_percent(1 - counted - made_up)} of {of} by the provider's usage"
+                rest = f", {shown_percent(made_up)} made up" if made_up else ""
+                yield f"{shares}, {shown_percent(counted)} counted{rest}"
+        if mocks := self.count("mock_calls"):
+            yield f"{_calls(self.count('calls'))}, {mocks:,} of them mocks, whose usage is made up"
         for row in self.totals:
             if row.lost_calls:
                 low, high = shown(amount(row.low_nanos)), shown(amount(row.high_nanos))

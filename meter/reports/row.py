@@ -28,12 +28,13 @@ COUNTS = (
     "cache_write_1h_tokens",
     "output_tokens",
     "reasoning_tokens",
+    "mock_calls",
     "lost_calls",
     "partial_calls",
     "unpriced_calls",
 )
 """Columns that count, named as in Sum."""
-MONEY = ("cost_nanos", "counted_nanos", "low_nanos", "high_nanos")
+MONEY = ("cost_nanos", "counted_nanos", "mock_nanos", "low_nanos", "high_nanos")
 """Fields of a row that add up in the currency of its cost."""
 
 _counts_of = attrgetter(*COUNTS)
@@ -57,6 +58,8 @@ class Row:
     cache_write_1h_tokens: int = 0
     output_tokens: int = 0
     reasoning_tokens: int = 0
+    mock_calls: int = 0
+    """Calls that a mock answered, so that their usage is made up."""
     lost_calls: int = 0
     """Lost and abandoned calls: what they cost is not known."""
     partial_calls: int = 0
@@ -66,7 +69,9 @@ class Row:
     cost_nanos: Nanos | None = 0
     """Cost that is known; None where no call's is. Lost, partial and unpriced calls come on top."""
     counted_nanos: Nanos = 0
-    """Of the cost: where we counted the usage, not the provider."""
+    """Of the cost: where we counted the usage, not the provider; mocks apart."""
+    mock_nanos: Nanos = 0
+    """Of the cost: that of mocks."""
     low_nanos: Nanos = 0
     """The least that lost calls can have cost."""
     high_nanos: Nanos = 0

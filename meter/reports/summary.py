@@ -84,7 +84,7 @@ def _costs(ledger: Ledger, ask: Ask, slices: Sequence[Slice]) -> Groups:
                 continue
             currency, parts = piece.into(calls.currency, ask.currency)
             costs[currency].count(calls)
-            money = (calls.nanos, calls.counted_nanos, calls.low_nanos, calls.high_nanos)
+            money = (calls.nanos, calls.counted_nanos, calls.mock_nanos, calls.low_nanos, calls.high_nanos)
             costs[currency].pay([nanos * parts for nanos in money])
     return groups
 
