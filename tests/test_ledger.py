@@ -401,7 +401,7 @@ def brute(found: list[Entry], by: tuple[str, ...]) -> dict[tuple[object, ...], C
         group["counted_nanos"] += sign * (each.nanos or 0) * (counted and not mock)
         group["mock_nanos"] += sign * (each.nanos or 0) * mock
         group["mock_calls"] += sign * (mock and each.outcome not in ("refused", "replayed"))
-        group["lost_calls"] += sign * lost
+        group["lost_calls"] += sign * (lost and each.nanos is None)
         group["partial_calls"] += sign * (each.status == "partial")
         group["unpriced_calls"] += sign * (each.status == "unpriced" and each.outcome in ("ok", "cancelled"))
         group["low_nanos"] += sign * lost * (each.low_nanos or 0)
@@ -453,8 +453,10 @@ class TestSums:
     def test_calls_are_what_was_consumed_and_the_rest_stands_apart(self, ledger: Ledger) -> None:
         for outcome in ("ok", "cancelled", "lost", "abandoned", "refused", "replayed"):
             ledger.settle(entry(outcome=outcome))
+            if outcome in {"lost", "abandoned"}:
+                ledger.settle(entry(outcome=outcome, nanos=None))
         (total,) = ledger.summarize(Query())
-        assert (total.calls, total.refused, total.replayed, total.lost_calls) == (4, 1, 1, 2)
+        assert (total.calls, total.refused, total.replayed, total.lost_calls) == (6, 1, 1, 2)
 
     def test_a_replayed_call_does_not_use_its_tokens_again(self, ledger: Ledger) -> None:
         ledger.settle(entry(outcome="replayed", nanos=0))

@@ -117,6 +117,10 @@ def test_no_text_becomes_a_formula_in_a_spreadsheet(start: str) -> None:
     assert row["cost"] == "-5.5"
 
 
+def test_csv_says_true_and_false_as_json_does() -> None:
+    assert list(csv_lines(["a", "b"], [{"a": True, "b": False}])) == ["a,b\n", "true,false\n"]
+
+
 def test_csv_quotes_what_would_break_its_rows() -> None:
     user = 'a,"b"\nc'
     text = "".join(csv_lines(("user", "cost"), [{"user": user, "cost": None}, {"user": "x", "cost": Decimal("1E+3")}]))

@@ -358,6 +358,34 @@ def test_mocks_are_told_apart_since_their_usage_is_made_up(ledger: Ledger) -> No
     assert "4 calls, 2 of them mocks, whose usage is made up" in lines
 
 
+@pytest.mark.parametrize(
+    ("given", "complete"),
+    [
+        ({"nanos": None}, False),
+        ({"status": "partial"}, False),
+        ({"nanos": None, "outcome": "lost", "status": "priced", "low_nanos": 0, "high_nanos": 9}, False),
+        ({"outcome": "lost"}, True),
+        ({"nanos": 0, "status": "free"}, True),
+        ({"status": "stated"}, True),
+    ],
+)
+def test_a_row_says_whether_its_cost_is_that_of_every_call(
+    ledger: Ledger, given: dict[str, Any], complete: bool
+) -> None:
+    ledger.append([call("bob", 9), call("alice", **{"nanos": 7, **given})])
+    report = november(ledger)
+    assert rows(report)["bob"].record()["complete"] is True
+    assert rows(report)["alice"].record()["complete"] is complete
+    assert report.record()["totals"]["complete"] is complete
+
+
+def test_the_total_of_two_currencies_is_complete_where_both_are(ledger: Ledger) -> None:
+    ledger.append([call("bob", 9), call("alice", 7, "CNY")])
+    assert november(ledger).record()["totals"]["complete"] is True
+    ledger.append([call("alice", 7, "CNY", status="partial")])
+    assert november(ledger).record()["totals"]["complete"] is False
+
+
 def test_the_columns_of_a_user_report_are_these(ledger: Ledger) -> None:
     ledger.append([call(nanos=1)])
     report = november(ledger).record()
@@ -381,6 +409,7 @@ def test_the_columns_of_a_user_report_are_these(ledger: Ledger) -> None:
         "cost",
         "cost_currency",
         "cost_nanos",
+        "complete",
         "low",
         "high",
         "fee",

@@ -65,7 +65,7 @@ class Sum:
     mock_nanos: int = 0
     """Of nanos: of mocks, whose usage is made up."""
     lost_calls: int = 0
-    """Calls lost or abandoned."""
+    """Calls lost or abandoned whose cost is not known."""
     mock_calls: int = 0
     """Calls that a mock answered, no provider."""
     partial_calls: int = 0

@@ -46,6 +46,7 @@ MEASURES = (
     "counted_nanos",
     "mock_nanos",
     "mock_calls",
+    "lost_calls",
     "partial_calls",
     "unpriced_calls",
     "low_nanos",
@@ -73,6 +74,7 @@ def measure_of(measure: str, row: str) -> str:
         "counted_nanos": f"CASE WHEN {counted} AND NOT {mock} THEN ifnull({row}.nanos, 0) ELSE 0 END",
         "mock_nanos": f"CASE WHEN {mock} THEN ifnull({row}.nanos, 0) ELSE 0 END",
         "mock_calls": f"({mock} > 0 AND {row}.outcome <= {OUTCOME['abandoned']})",
+        "lost_calls": f"({row}.outcome IN ({OUTCOME['lost']}, {OUTCOME['abandoned']}) AND {row}.nanos IS NULL)",
         "partial_calls": f"({row}.status = 'partial')",
         "unpriced_calls": f"({row}.status = 'unpriced' AND {row}.outcome <= {OUTCOME['cancelled']})",
     }

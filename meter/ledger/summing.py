@@ -23,7 +23,6 @@ _FIELDS = {
     "calls": f"iif(outcome <= {OUTCOME['abandoned']}, entries, 0)",
     "refused": f"iif(outcome = {OUTCOME['refused']}, entries, 0)",
     "replayed": f"iif(outcome = {OUTCOME['replayed']}, entries, 0)",
-    "lost_calls": f"iif({_LOST}, entries, 0)",
     "low_nanos": f"iif({_LOST}, low_nanos, 0)",
     "high_nanos": f"iif({_LOST}, high_nanos, 0)",
 }

@@ -193,6 +193,8 @@ class _Line:
 def _csv_cell(value: object) -> object:
     if isinstance(value, str):
         return f"'{value}" if value and value[0] in FORMULA else value
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if isinstance(value, Decimal):
         return f"{value:f}"
     if isinstance(value, list | dict):

@@ -111,6 +111,7 @@ class Row:
             "cost": _amount(self.cost_nanos),
             "cost_currency": self.cost_currency,
             "cost_nanos": None if self.cost_nanos is None else whole_nanos(self.cost_nanos),
+            "complete": self.complete,
             "low": _amount(self.low_nanos),
             "high": _amount(self.high_nanos if self.high_nanos or not self.lost_calls else None),
             "fee": _amount(self.fee_nanos),

@@ -46,6 +46,7 @@ class Report:
         total = dict(each[0])
         if len(each) > 1:
             total = {key: sum(row[key] for row in each) if key in COUNTS else None for key in total}
+            total["complete"] = all(row.complete for row in self.totals)
         return {
             "header": self.header.record(),
             "rows": [row.record(self.columns) for row in self.rows],
