@@ -71,10 +71,36 @@ def test_whole_nanos_are_rounded_half_even(nanos: int | Fraction, whole: int) ->
 
 @pytest.mark.parametrize(
     ("ratio", "text"),
-    [("0.676", "67.6 %"), ("1", "100.0 %"), ("-1.7765", "-177.6 %"), ("0.00012", "0.01 %"), ("0", "0.0 %")],
+    [
+        ("0.676", "67.6 %"),
+        ("1", "100.0 %"),
+        ("-1.7765", "-177.6 %"),
+        ("0.00012", "0.01 %"),
+        ("0", "0.0 %"),
+        ("0.99998", "99.998 %"),
+        ("0.9995", "99.95 %"),
+        ("0.9989", "99.9 %"),
+        ("1.0004", "100.04 %"),
+        ("-0.99998", "-99.998 %"),
+        ("-1", "-100.0 %"),
+        ("12.5", "1,250.0 %"),
+    ],
 )
 def test_shares_are_shown_in_per_cent(ratio: str, text: str) -> None:
     assert shown_percent(Decimal(ratio)) == text
+
+
+@given(st.fractions(min_value=-2, max_value=2) | st.fractions(max_denominator=10**30, min_value=0, max_value=1))
+def test_only_a_whole_is_shown_as_100_per_cent(ratio: Fraction) -> None:
+    assert ("100.0 %" in shown_percent(ratio)) is (abs(ratio) == 1)
+    assert (shown_percent(ratio) == "0.0 %") is (ratio == 0)
+    assert (decimal_of(ratio) == 1) is (ratio == 1)
+
+
+@pytest.mark.parametrize("near", [Fraction(1, 10**30), Fraction(-1, 3 * 10**30)])
+def test_a_share_as_near_to_the_whole_as_can_be_is_not_the_whole(near: Fraction) -> None:
+    assert decimal_of(1 - near) != 1
+    assert Fraction(shown_percent(1 - near).removesuffix(" %")) != 100
 
 
 def test_token_rates_are_given_per_million_and_others_per_one() -> None:

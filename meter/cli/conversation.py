@@ -101,7 +101,7 @@ class Conversation:
 
     def _month(self) -> str:
         from meter.reports.default import standing
-        from meter.reports.money import amount, decimal_of, shown, shown_percent
+        from meter.reports.money import amount, shown, shown_percent
 
         month = standing(self._user or "", ledger=self._metered.ledger)
         if month.cost_nanos is None:
@@ -109,7 +109,7 @@ class Conversation:
         bound = "" if month.complete else "≥ "
         # what is held against a flat fee is no bill
         what = " API-equivalent" if month.plan else ""
-        share = "" if month.share is None else f", {shown_percent(decimal_of(month.share))} of the fee"
+        share = "" if month.share is None else f", {shown_percent(month.share)} of the fee"
         return f"this month {bound}{shown(amount(month.cost_nanos))} {month.cost_currency}{what}{share}"
 
 

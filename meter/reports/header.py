@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from meter import spill
@@ -137,9 +138,7 @@ class Header:
     def _evidence(self) -> Iterator[str]:
         for row in self.totals:
             if row.cost_nanos:
-                counted, made_up = (
-                    amount(part) / amount(row.cost_nanos) for part in (row.counted_nanos, row.mock_nanos)
-                )
+                counted, made_up = (Fraction(part) / row.cost_nanos for part in (row.counted_nanos, row.mock_nanos))
                 of = f"the {row.cost_currency} cost" if len(self.totals) > 1 else "the cost"
                 shares = f"{shown_percent(1 - counted - made_up)} of {of} by the provider's usage"
                 rest = f", {shown_percent(made_up)} made up" if made_up else ""

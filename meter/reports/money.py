@@ -27,10 +27,11 @@ def amount(nanos: Nanos) -> Decimal:
 
 
 def decimal_of(number: Fraction) -> Decimal:
-    """Return a fraction with all its digits, else rounded half-even to DECIMALS, or finer where that were 0."""
+    """Return a fraction with all its digits, else rounded half-even to DECIMALS, or finer where that were 0 or 1."""
     places = _places(number.denominator)
     if places is None:
-        places = max(DECIMALS, _first_digit(number) + SIGNIFICANT - 1)
+        finest = max(_first_digit(number), _first_digit(1 - abs(number)))
+        places = max(DECIMALS, finest + SIGNIFICANT - 1)
     return _plain(Decimal(round(number * 10**places)).scaleb(-places, _EXACT))
 
 
@@ -50,11 +51,17 @@ def shown(value: Decimal) -> str:
     return f"{whole}.{decimals[:2]}{decimals[2:].rstrip('0')}"
 
 
-def shown_percent(ratio: Decimal) -> str:
-    """Return a ratio in per cent with one decimal, or with enough of them that a small one is not 0."""
-    percent = ratio * 100
-    places = 1 if not percent or abs(percent) >= Decimal("0.1") else -percent.adjusted()
-    return f"{percent.quantize(Decimal(1).scaleb(-places), context=_EXACT):,f} %"
+def shown_percent(ratio: Decimal | Fraction) -> str:
+    """Return a ratio in per cent with one decimal, or as many as it takes that only 0 is shown as 0, only 100 as 100.
+
+    Every share on a screen is shown so: 99.998 % of the fee is no 100.0 %, and 0.002 % no 0.0 %.
+    """
+    percent = Fraction(ratio) * 100
+    places = 1
+    for distance in (abs(percent), abs(abs(percent) - 100)):
+        while distance and distance * 10**places < 1:
+            places += 1
+    return f"{Decimal(round(percent * 10**places)).scaleb(-places, _EXACT):,f} %"
 
 
 def shown_rate(rate: Decimal) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from meter.entry import now
 from meter.period import month_of
 from meter.reports.ask import Ask
-from meter.reports.money import amount, decimal_of, shown, shown_percent
+from meter.reports.money import amount, shown, shown_percent
 from meter.reports.summary import summarize
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Standing:
             return text
         fee = f"the {shown(amount(self.fee_nanos))} {self.revenue_currency} fee ({self.plan})"
         share = self.share
-        return f"{text}, {fee}" if share is None else f"{text}, {shown_percent(decimal_of(share))} of {fee}"
+        return f"{text}, {fee}" if share is None else f"{text}, {shown_percent(share)} of {fee}"
 
 
 def standing(
