@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 class Limit:
     """The most that a user may spend from an instant on; a call that could pass it is refused before it is sent.
 
-    What counts is what was spent, plus what the calls in flight have reserved, plus what the new call reserves.
-    Calls without a price cannot be held against it: they pass.
+    What counts is what was spent, plus what the calls in flight have reserved, plus what the new call reserves; of a
+    lost call the most it can have cost, and of one without a bound the least. Calls without a price cannot be held
+    against it: they pass.
     """
 
     user: str
@@ -41,18 +42,22 @@ class Refusal:
 
     limit: Limit
     spent_nanos: int
-    """What the user's calls cost since the limit's beginning; of lost ones the most they can have cost."""
+    """What the user's calls cost since the limit's beginning; of lost ones the most they can have cost, as far as it
+    is known."""
     held_nanos: int
     """What the user's calls in flight have reserved."""
     asked_nanos: int
     """What the call would have reserved."""
+    is_bound: bool = True
+    """False where the call may cost more than that: its answer has no bound, or nothing could be counted."""
 
     def error(self) -> BudgetExceeded:
         """Return what the caller is told."""
         limit, used = self.limit, self.spent_nanos + self.held_nanos
+        could = "could cost" if self.is_bound else "costs at least"
         return BudgetExceeded(
             f"{limit.user} may spend {_units(limit.nanos)} {limit.currency} from {limit.since:%Y-%m-%d %H:%M} UTC on. "
-            f"{_units(used)} is spent or reserved and this call could cost {_units(self.asked_nanos)}; "
+            f"{_units(used)} is spent or reserved and this call {could} {_units(self.asked_nanos)}; "
             f"{_units(max(limit.nanos - used, 0))} is left. Raise the limit, or bound the answer with max_tokens.",
             self,
         )

@@ -323,6 +323,7 @@ class TestRecovery:
         )
         (total,) = ledger.summarize(Query())
         assert (total.calls, total.lost_calls, total.unpriced_calls, total.nanos) == (1, 1, 0, 0)
+        assert total.unbounded_calls == 0
         assert (total.low_nanos, total.high_nanos) == (178_500, 778_500)
 
     def test_an_unpriced_hold_is_abandoned_without_a_currency(self, ledger: Ledger) -> None:
@@ -402,10 +403,11 @@ def brute(found: list[Entry], by: tuple[str, ...]) -> dict[tuple[object, ...], C
         group["mock_nanos"] += sign * (each.nanos or 0) * mock
         group["mock_calls"] += sign * (mock and each.outcome not in ("refused", "replayed"))
         group["lost_calls"] += sign * (lost and each.nanos is None)
+        group["unbounded_calls"] += sign * (lost and each.nanos is None and each.high_nanos is None)
         group["partial_calls"] += sign * (each.status == "partial")
         group["unpriced_calls"] += sign * (each.status == "unpriced" and each.outcome in ("ok", "cancelled"))
         group["low_nanos"] += sign * lost * (each.low_nanos or 0)
-        group["high_nanos"] += sign * lost * (each.high_nanos or 0)
+        group["high_nanos"] += sign * lost * ((each.low_nanos if each.high_nanos is None else each.high_nanos) or 0)
         group["latency_ms"] += sign * (each.latency_ms or 0)
         group["machine_us"] += sign * ((each.usage and each.usage.machine_us) or 0)
     return {key: group for key, group in groups.items() if any(group.values())}
@@ -492,6 +494,22 @@ class TestSums:
         usd = sums["USD"]
         assert (usd.calls, usd.partial_calls, usd.unpriced_calls, usd.lost_calls) == (4, 1, 0, 1)
         assert (usd.nanos, usd.counted_nanos, usd.low_nanos, usd.high_nanos) == (31, 24, 3, 17)
+
+    def test_a_lost_call_without_an_upper_bound_is_a_number_of_its_own(self, ledger: Ledger) -> None:
+        """Pitfall 18: what has no bound is not bound by 0; of it the least that it can have cost is known."""
+        unknown = {"usage": None, "nanos": None, "status": "unpriced"}
+        open_ended = entry(outcome="abandoned", low_nanos=5, high_nanos=None, **unknown)
+        ledger.settle(entry(outcome="lost", low_nanos=3, high_nanos=17, **unknown))
+        ledger.settle(open_ended)
+        ledger.settle(entry(outcome="refused", low_nanos=None, high_nanos=None, **unknown))
+        ledger.settle(entry(outcome="lost"))  # its cost is known
+        for where in ({"session": None}, {"user": "alice"}):  # from rows, from rollups
+            (total,) = ledger.summarize(Query(where=where))
+            assert (total.lost_calls, total.unbounded_calls) == (2, 1)
+            assert (total.low_nanos, total.high_nanos) == (8, 22)
+        ledger.settle(replace(open_ended, id=new_id(), kind="reversal", corrects=open_ended.id))
+        (total,) = ledger.summarize(Query())
+        assert (total.lost_calls, total.unbounded_calls, total.high_nanos) == (1, 0, 17)
 
     def test_a_call_without_a_user_is_a_group_of_its_own(self, ledger: Ledger) -> None:
         """Pitfall 33: it is not dropped, and it is neither the user "None" nor the one with an empty name."""

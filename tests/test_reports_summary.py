@@ -151,6 +151,30 @@ def test_a_lost_call_of_an_unpriced_model_has_no_upper_bound(ledger: Ledger) -> 
     assert "1 call lost, in no sum: their cost has no bounds" in [text for _, text in report.header.lines()]
 
 
+def test_a_sum_with_a_lost_call_without_a_bound_has_none_either(ledger: Ledger) -> None:
+    """Pitfall 18: what has no bound does not count as 0 beside those that have one."""
+    ledger.append(
+        [lost("bob", 1_000, 9_000), call("bob", None, outcome="lost", usage=None, low_nanos=500), lost("eve")]
+    )
+    report = november(ledger)
+    bob, eve = rows(report)["bob"].record(("user",)), rows(report)["eve"].record(("user",))
+    assert (bob["lost_calls"], bob["unbounded_calls"]) == (2, 1)
+    assert (bob["low"], bob["high"]) == (Decimal("0.0000015"), None)
+    assert (eve["unbounded_calls"], eve["high"]) == (0, Decimal("0.000009"))
+    record = report.record()
+    assert (record["totals"]["unbounded_calls"], record["totals"]["high"]) == (1, None)
+    assert (record["header"]["unbounded_calls"], record["header"]["evidence"][0]["lost_high"]) == (1, None)
+    told = "3 calls lost, in no sum: 0.0000015 USD or more, at least one has no bound"
+    assert told in [text for _, text in report.header.lines()]
+
+
+def test_a_lost_call_that_was_free_is_bound_by_nothing(ledger: Ledger) -> None:
+    ledger.append([lost("bob", 0, 0)])
+    report = november(ledger)
+    assert rows(report)["bob"].record(())["high"] == 0
+    assert "1 call lost, in no sum: 0.00 to 0.00 USD" in [text for _, text in report.header.lines()]
+
+
 def test_of_many_rates_the_header_names_the_last(ledger: Ledger) -> None:
     for day in range(1, 11):
         rate(ledger, "CNY", "USD", f"0.1{day:02}", date(2026, 11, day))
@@ -404,6 +428,7 @@ def test_the_columns_of_a_user_report_are_these(ledger: Ledger) -> None:
         "reasoning_tokens",
         "mock_calls",
         "lost_calls",
+        "unbounded_calls",
         "partial_calls",
         "unpriced_calls",
         "cost",

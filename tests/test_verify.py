@@ -59,6 +59,7 @@ def path(fresh_db: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             abandoned,
             replace(abandoned, id=new_id(), kind="reversal", corrects=abandoned.id),
             charged(corrects=abandoned.id),
+            nothing("lost"),
         ]
     )
     ledger.reserve(hold())
@@ -94,7 +95,7 @@ def test_a_ledger_that_nobody_touched_follows_from_itself(path: Path) -> None:
     before = path.read_bytes()
     result = verify()
     assert result.exit_code == 0, result.output
-    assert "12 entries, 5 of them recomputed" in result.stdout
+    assert "13 entries, 5 of them recomputed" in result.stdout
     assert "Everything in it follows" in result.stdout
     assert path.read_bytes() == before
 
@@ -135,6 +136,8 @@ def test_a_changed_amount_is_named_with_what_is_right(path: Path) -> None:
         ),
         ("UPDATE entries SET nanos = 3 WHERE outcome = 5", "entries", "nanos"),
         ("UPDATE entries SET nanos = 0, status = 'free' WHERE seq = 3", "months", "unpriced_calls"),
+        ("UPDATE entries SET high_nanos = NULL WHERE seq = 5", "months", "unbounded_calls"),
+        ("UPDATE quarters SET unbounded_calls = 0", "quarters", "unbounded_calls"),
         ("UPDATE entries SET low_nanos = 778501 WHERE seq = 5", "entries", "low_nanos above high_nanos"),
         ("UPDATE entries SET cache_read_tokens = 5000 WHERE seq = 1", "entries", "cannot be charged"),
         ("UPDATE entries SET user = NULL WHERE seq = 1", "months", "nanos"),

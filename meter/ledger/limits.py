@@ -1,4 +1,10 @@
-"""Limits: whether a call about to be sent could pass one, asked inside the transaction that writes its hold."""
+"""Limits: whether a call about to be sent could pass one, asked inside the transaction that writes its hold.
+
+What counts is the most that a call can cost: its amount where that is known, the upper bound of a lost or abandoned
+call until its bill says better, what a call in flight has reserved. A call that has no upper bound, whether it is lost,
+in flight or about to be sent, counts with the least that it costs, and with 0 where not even that is known: so a limit
+can be passed by such calls, but no more is let through once it is.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +22,7 @@ if TYPE_CHECKING:
     from meter.hold import Hold
 
 _HELD = """
-    SELECT ifnull(sum(holds.high_nanos), 0) FROM holds
+    SELECT ifnull(sum(ifnull(holds.high_nanos, holds.low_nanos)), 0) FROM holds
     JOIN names ON names.id = holds.user JOIN prices ON prices.id = holds.price
     WHERE names.kind = 'user' AND names.name = ? AND json_extract(prices.snapshot, '$.currency') = ?
 """
@@ -28,13 +34,13 @@ def first_refusal(raw: sqlite3.Connection, hold: Hold, limits: Sequence[Limit]) 
 
 
 def _refusal(raw: sqlite3.Connection, hold: Hold, limit: Limit) -> Refusal | None:
-    asked = hold.high_nanos
-    if asked is None or hold.price is None or hold.price.currency != limit.currency:
+    if hold.price is None or hold.price.currency != limit.currency:
         return None
+    is_bound = hold.high_nanos is not None
+    asked = (hold.high_nanos if is_bound else hold.low_nanos) or 0
     sums = summarize(raw, Query(since=limit.since, where={"user": limit.user}))
-    # of a lost call the most it can have cost counts, until its bill says better
     spent = sum(total.nanos + total.high_nanos for total in sums if total.currency == limit.currency)
     (held,) = raw.execute(_HELD, (limit.user, limit.currency)).fetchone()
     if spent + held + asked <= limit.nanos:
         return None
-    return Refusal(limit=limit, spent_nanos=spent, held_nanos=held, asked_nanos=asked)
+    return Refusal(limit=limit, spent_nanos=spent, held_nanos=held, asked_nanos=asked, is_bound=is_bound)

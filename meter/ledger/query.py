@@ -66,6 +66,8 @@ class Sum:
     """Of nanos: of mocks, whose usage is made up."""
     lost_calls: int = 0
     """Calls lost or abandoned whose cost is not known."""
+    unbounded_calls: int = 0
+    """Of lost_calls: those without an upper bound."""
     mock_calls: int = 0
     """Calls that a mock answered, no provider."""
     partial_calls: int = 0
@@ -75,7 +77,7 @@ class Sum:
     low_nanos: int = 0
     """The least that lost and abandoned calls can have cost."""
     high_nanos: int = 0
-    """The most that lost and abandoned calls can have cost."""
+    """The most that lost and abandoned calls can have cost; one without a bound counts with its least."""
     latency_ms: int = 0
     machine_us: int = 0
 

@@ -47,6 +47,7 @@ MEASURES = (
     "mock_nanos",
     "mock_calls",
     "lost_calls",
+    "unbounded_calls",
     "partial_calls",
     "unpriced_calls",
     "low_nanos",
@@ -68,15 +69,19 @@ def measure_of(measure: str, row: str) -> str:
     """Return the SQL of what the entry that `row` names adds to a measure, without the sign of its kind."""
     # the flags are a list of words in JSON
     mock, counted = f"ifnull(instr({row}.flags, '\"mock\"'), 0)", f"{row}.usage_source IN ('counted', 'mixed')"
+    lost = f"{row}.outcome IN ({OUTCOME['lost']}, {OUTCOME['abandoned']}) AND {row}.nanos IS NULL"
     special = {
         "entries": "1",
         "attempts": f"{row}.attempts",
         "counted_nanos": f"CASE WHEN {counted} AND NOT {mock} THEN ifnull({row}.nanos, 0) ELSE 0 END",
         "mock_nanos": f"CASE WHEN {mock} THEN ifnull({row}.nanos, 0) ELSE 0 END",
         "mock_calls": f"({mock} > 0 AND {row}.outcome <= {OUTCOME['abandoned']})",
-        "lost_calls": f"({row}.outcome IN ({OUTCOME['lost']}, {OUTCOME['abandoned']}) AND {row}.nanos IS NULL)",
+        "lost_calls": f"({lost})",
+        "unbounded_calls": f"({lost} AND {row}.high_nanos IS NULL)",
         "partial_calls": f"({row}.status = 'partial')",
         "unpriced_calls": f"({row}.status = 'unpriced' AND {row}.outcome <= {OUTCOME['cancelled']})",
+        # of what has no upper bound the lower one is all that is known
+        "high_nanos": f"ifnull({row}.high_nanos, ifnull({row}.low_nanos, 0))",
     }
     if measure in special:
         return special[measure]

@@ -90,11 +90,11 @@ class Header:
                     "counted": amount(row.counted_nanos),
                     "made_up": amount(row.mock_nanos),
                     "lost_low": amount(row.low_nanos),
-                    "lost_high": amount(row.high_nanos),
+                    "lost_high": None if row.unbounded_calls else amount(row.high_nanos),
                 }
                 for row in self.totals
             ],
-            **{f"{name}_calls": self.count(f"{name}_calls") for name in ("mock", "lost", "partial", "unpriced")},
+            **{f"{name}_calls": self.count(f"{name}_calls") for name in _COUNTED},
             "unattributed_calls": self.unattributed_calls,
             "spilled": self.spilled,
             "rejected": self.rejected,
@@ -147,9 +147,7 @@ class Header:
             yield f"{_calls(self.count('calls'))}, {mocks:,} of them mocks, whose usage is made up"
         for row in self.totals:
             if row.lost_calls:
-                low, high = shown(amount(row.low_nanos)), shown(amount(row.high_nanos))
-                cost = f"{low} to {high} {row.cost_currency}" if row.high_nanos else "their cost has no bounds"
-                yield f"{_calls(row.lost_calls)} lost, in no sum: {cost}"
+                yield f"{_calls(row.lost_calls)} lost, in no sum: {_bounds(row)}"
         if unpriced := self.count("unpriced_calls"):
             yield f"{_calls(unpriced)} unpriced, in no sum: `meter price set` for calls to come"
         if partial := self.count("partial_calls"):
@@ -201,6 +199,8 @@ def _unattributed(ledger: Ledger, ask: Ask, rows: Sequence[Row]) -> int:
     return sum(calls.calls for calls in ledger.summarize(query))
 
 
+_COUNTED = ("mock", "lost", "unbounded", "partial", "unpriced")
+"""Kinds of calls that the header counts."""
 _FEW = 3
 """Rates of a currency that are named one by one."""
 
@@ -217,6 +217,15 @@ def _month(ask: Ask) -> str:
 
 def _rate(rate: FxRate) -> str:
     return f"1 {rate.base} = {shown_rate(rate.rate)} {rate.quote} ({rate.on})"
+
+
+def _bounds(row: Row) -> str:
+    low, high = shown(amount(row.low_nanos)), shown(amount(row.high_nanos))
+    if not row.unbounded_calls:
+        return f"{low} to {high} {row.cost_currency}"
+    if row.high_nanos:
+        return f"{low} {row.cost_currency} or more, at least one has no bound"
+    return "their cost has no bounds"
 
 
 def _calls(number: int) -> str:

@@ -30,6 +30,7 @@ COUNTS = (
     "reasoning_tokens",
     "mock_calls",
     "lost_calls",
+    "unbounded_calls",
     "partial_calls",
     "unpriced_calls",
 )
@@ -62,6 +63,8 @@ class Row:
     """Calls that a mock answered, so that their usage is made up."""
     lost_calls: int = 0
     """Lost and abandoned calls: what they cost is not known."""
+    unbounded_calls: int = 0
+    """Of the lost calls: those of which not even the most that they can have cost is known."""
     partial_calls: int = 0
     """Calls of which a component has no rate."""
     unpriced_calls: int = 0
@@ -75,7 +78,7 @@ class Row:
     low_nanos: Nanos = 0
     """The least that lost calls can have cost."""
     high_nanos: Nanos = 0
-    """The most that lost calls can have cost."""
+    """The most that lost calls can have cost; one without a bound counts with its least."""
     revenue_currency: str | None = None
     revenue_nanos: Nanos | None = None
     """Fee accrued in the window up to now; None where no fee can be held against these calls."""
@@ -99,8 +102,8 @@ class Row:
     def record(self, columns: Sequence[str] = ()) -> dict[str, Any]:
         """Return the row as JSON and CSV have it: amounts in units with all their digits.
 
-        `cost_nanos` is whole: rounded half-even where the cost was converted. `high` is None where lost calls have no
-        bound.
+        `cost_nanos` is whole: rounded half-even where the cost was converted. `high` is None where at least
+        one lost call has no bound.
         """
         profit = self.gross_profit_nanos
         margin = None if profit is None else margin_of(self.revenue_nanos or 0, profit)
@@ -113,7 +116,7 @@ class Row:
             "cost_nanos": None if self.cost_nanos is None else whole_nanos(self.cost_nanos),
             "complete": self.complete,
             "low": _amount(self.low_nanos),
-            "high": _amount(self.high_nanos if self.high_nanos or not self.lost_calls else None),
+            "high": _amount(None if self.unbounded_calls else self.high_nanos),
             "fee": _amount(self.fee_nanos),
             "revenue": _amount(self.revenue_nanos),
             "revenue_currency": self.revenue_currency,
