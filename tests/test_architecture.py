@@ -35,6 +35,7 @@ SHARED = (
     ("pricebook",),
     ("sources",),
     ("budget",),
+    ("catalogue",),
     ("plan",),
     ("entry", "hold"),
     ("charge",),

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parent.parent / "rates"
 """Tables of rates, one file per vendor or subject."""
+PLANS = "plans.csv"
+"""The catalogue of plans stands beside them."""
 
 
 class ShippedRates:
@@ -43,6 +45,8 @@ class ShippedRates:
 def _table() -> dict[tuple[str, str], list[Price]]:
     table: dict[tuple[str, str], list[Price]] = {}
     for path in sorted(FOLDER.glob("*.csv")):
+        if path.name == PLANS:
+            continue
         for price in read_file(path, source=ShippedRates.name):
             table.setdefault((price.model, price.provider), []).append(price)
     return table
