@@ -92,10 +92,3 @@ def test_a_currency_may_be_given_in_small_letters() -> None:
 
 def test_the_unattributed_can_be_asked_for_by_the_name_they_are_shown_with() -> None:
     assert Wanted(user="(unattributed)").ask(LEDGER, Settings(ledger="")).where == {"user": None}
-
-
-@pytest.mark.parametrize("by", ["day", "week", "month"])
-def test_a_window_of_too_many_rows_is_an_error_that_says_so(by: str) -> None:
-    with pytest.raises(InvalidTime, match="shorter"):
-        Wanted(by=by, since="1970-01-01", until="9998-12-31").ask(LEDGER, Settings(ledger=""))
-    Wanted(by="user", since="1970-01-01", until="9998-12-31").ask(LEDGER, Settings(ledger=""))

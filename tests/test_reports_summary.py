@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from meter.errors import InvalidTime
 from meter.ledger import open_ledger
 from meter.period import Window
 from meter.reports.ask import BY
@@ -458,6 +459,54 @@ def test_an_empty_window_has_no_rows(ledger: Ledger) -> None:
     subscribe(ledger, "alice", plan(ledger), utc(1, 0))
     ledger.append([call(nanos=1)])
     assert november(ledger, window=Window(utc(3), utc(3), "UTC")).rows == ()
+
+
+ALWAYS = {"since": datetime(1970, 1, 1, tzinfo=UTC), "until": datetime(9998, 1, 1, tzinfo=UTC)}
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Shanghai"])
+@pytest.mark.parametrize(("by", "number"), [("day", 31 + 24), ("week", 9), ("month", 2)])
+def test_a_window_longer_than_the_ledger_has_rows_from_the_month_of_its_first_call_on(
+    ledger: Ledger, by: str, number: int, zone: str
+) -> None:
+    ledger.append([call(nanos=5, at=utc(7, month=10)), call(nanos=7)])
+    subscribe(ledger, "alice", plan(ledger), utc(3, 0))
+    window = Window(**ALWAYS, zone=zone)
+    report = november(ledger, by, window=window)
+    assert len(report.rows) == number
+    assert report.rows[0].labels[0] in {"2026-10-01", "2026-W40", "2026-10"}
+    assert report.header.ask.window == window
+    whole = november(ledger, "user", window=window)
+    assert report.totals[0].cost_nanos == whole.totals[0].cost_nanos == 12
+    assert report.totals[0].revenue_nanos == whole.totals[0].revenue_nanos != 0
+
+
+def test_a_fee_before_the_first_call_is_in_a_long_window_too(ledger: Ledger) -> None:
+    subscribe(ledger, "alice", plan(ledger), utc(3, 0, month=9), utc(3, 0, month=10))
+    ledger.append([call(nanos=5)])
+    report = november(ledger, "month", window=Window(**ALWAYS, zone="UTC"))
+    assert [row.labels[0] for row in report.rows] == ["2026-09", "2026-10", "2026-11"]
+    assert sum(row.revenue_nanos or 0 for row in report.rows) == 20 * NANO
+
+
+def test_a_missing_rate_is_asked_for_from_the_first_day_that_needs_one(ledger: Ledger) -> None:
+    ledger.append([call(nanos=5, currency="CNY")])
+    report = november(ledger, "user", window=Window(**ALWAYS, zone="UTC"))
+    assert report.header.missing == (("CNY", date(2026, 11, 1)),)
+
+
+def test_a_window_before_the_ledger_has_no_rows(ledger: Ledger) -> None:
+    ledger.append([call(nanos=5)])
+    for by in ("day", "user"):
+        assert november(ledger, by, window=Window(utc(1, month=5), utc(1, month=6), "UTC")).rows == ()
+
+
+@pytest.mark.parametrize("by", ["day", "week"])
+def test_a_ledger_of_too_many_rows_is_an_error_that_says_so(ledger: Ledger, by: str) -> None:
+    ledger.append([call(nanos=5, at=datetime(1970, 1, 2, tzinfo=UTC)), call(nanos=5, at=ALWAYS["until"])])
+    with pytest.raises(InvalidTime, match="shorter"):
+        november(ledger, by, window=Window(**ALWAYS, zone="UTC"))
+    assert november(ledger, window=Window(**ALWAYS, zone="UTC")).totals[0].calls == 1
 
 
 ZONES = ["UTC", "Asia/Shanghai", "America/New_York", "Asia/Kathmandu", "Pacific/Apia"]

@@ -29,10 +29,6 @@ GROUPS = {
 """What calls can be grouped by, and the columns that name a group."""
 UNITS = ("day", "week", "month")
 """Calendar units that calls can be grouped by."""
-DAYS = {"day": 1, "week": 7, "month": 28}
-"""How many days such a unit has at least."""
-MOST_ROWS = 10_000
-"""Calendar units that a report has at the most: 27 years of days."""
 BY = (*GROUPS, *UNITS)
 
 UNATTRIBUTED = "(unattributed)"
@@ -105,15 +101,9 @@ class Wanted:
         at = now()
         zone_name = self.tz or settings.zone or ledger.zone
         zone(zone_name)
-        window = self._window(zone_name, at)
-        days = (window.until - window.since).days
-        if by in UNITS and days > MOST_ROWS * DAYS[by]:
-            raise InvalidTime(
-                f"A window of {days:,} days has more than {MOST_ROWS:,} rows by {by}; give a shorter one or --by month."
-            )
         return Ask(
             by=by,
-            window=window,
+            window=self._window(zone_name, at),
             currency=currency_of(self.currency or settings.currency),
             where=self._where(),
             now=at,

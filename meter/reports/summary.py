@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from meter.errors import InvalidTime
 from meter.fx import FxTable
 from meter.ledger.query import Query
+from meter.period import month_of
 from meter.reports.ask import NONE, UNATTRIBUTED
 from meter.reports.header import Header, header_of
 from meter.reports.margin import Earned, earned_by_time, earned_by_user, in_force
@@ -18,12 +20,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from meter.ledger import Ledger
+    from meter.period import Window
     from meter.plan import Subscription
     from meter.reports.ask import Ask
     from meter.reports.slices import Slice
 
 Costs = dict[str | None, Tally]
 """Currency, after conversion, to the calls in it; None for calls without a price."""
+DAYS = {"day": 1, "week": 7, "month": 28}
+"""How many days a calendar unit has at least."""
+MOST_ROWS = 10_000
+"""Calendar units that a report has at the most: 27 years of days."""
+
 Groups = dict[tuple[Any, ...], Costs]
 """What names a group, or the label of a calendar piece, to its calls."""
 
@@ -58,7 +66,8 @@ def summarize(ledger: Ledger, ask: Ask) -> Report:
     """Return the sums of a window, converted slice by slice at the rate of the day, and what was earned in it."""
     subscriptions = _subscriptions(ledger, ask)
     fx = FxTable(ledger.fx_rates())
-    slices = slices_of(ask, fx, ledger.currencies() | {each.currency for each in subscriptions})
+    summed = replace(ask, window=_summed(ledger, ask, subscriptions))
+    slices = slices_of(summed, fx, ledger.currencies() | {each.currency for each in subscriptions})
     costs = _costs(ledger, ask, slices)
     rows = (_by_time if ask.unit else _by_group)(ask, slices, costs, subscriptions)
     totals = sum_rows(rows, ask.currency)
@@ -72,6 +81,27 @@ def _subscriptions(ledger: Ledger, ask: Ask) -> list[Subscription]:
     if not ask.has_revenue or ("user" in ask.where and user is None):
         return []
     return in_force(ledger.subscriptions(user), ask.window)
+
+
+def _summed(ledger: Ledger, ask: Ask, subscriptions: list[Subscription]) -> Window:
+    """Return the part of a window that is summed: from the month on in which the ledger's first call or fee is.
+
+    By calendar unit it ends with the month of the last call, or with this one. So a window from 1970 on has no row for
+    each day of fifty years in which there was nothing.
+    """
+    span, window = ledger.span(), ask.window
+    begins = [*(span[:1] if span else ()), *(each.since for each in subscriptions)]
+    if not begins:
+        return replace(window, until=window.since)
+    since, until = max(window.since, month_of(min(begins), window.zone).since), window.until
+    if ask.unit:
+        until = min(until, month_of(max([ask.now, *(span or ())]), window.zone).until)
+        days = (until - since).days
+        if days > MOST_ROWS * DAYS[ask.unit]:
+            raise InvalidTime(
+                f"{days:,} days are more than {MOST_ROWS:,} rows by {ask.unit}; give a shorter window or --by month."
+            )
+    return replace(window, since=since, until=max(since, until))
 
 
 def _costs(ledger: Ledger, ask: Ask, slices: Sequence[Slice]) -> Groups:
