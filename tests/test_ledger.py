@@ -67,6 +67,16 @@ def always(_: Hold) -> bool:
 
 
 class TestEntries:
+    def test_entries_are_found_by_the_keys_of_their_source(self, ledger: Ledger) -> None:
+        keys = ["line-1", "None", "", "\ud800", "\x00", 'a "quoted" one']
+        written = {key: entry(source="csv", source_key=key) for key in keys}
+        others = [entry(source="jsonl", source_key="line-1"), entry(source="csv"), entry(source="csv", source_key="x")]
+        assert ledger.append([*written.values(), *others]) == len(keys) + 3
+        found = ledger.keyed("csv", [*keys, "nobody's"])
+        assert {key: each.id for key, each in found.items()} == {key: each.id for key, each in written.items()}
+        assert ledger.keyed("csv", []) == {}
+        assert ledger.keyed("never heard of", keys) == {}
+
     def test_a_settled_entry_comes_back_unchanged(self, ledger: Ledger) -> None:
         written = entry(
             usage=Usage(

@@ -64,6 +64,9 @@ class Ledger(Protocol):
         What corrects an entry follows it.
         """
 
+    def keyed(self, source: str, keys: Sequence[str]) -> dict[str, Entry]:
+        """Return the entries that a source gave these keys, by key; hand over some thousand at a time."""
+
     def summarize(self, query: Query) -> list[Sum]:
         """Sum the calls of a window by group and currency."""
 

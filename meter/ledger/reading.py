@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from array import array
@@ -18,7 +19,7 @@ from meter.ledger.summing import bounds_of, summarize
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
     from meter.entry import Entry
@@ -83,6 +84,22 @@ class Reading(Store):
             if re.fullmatch(f"[0-9a-f]{{{SHORTEST},32}}", digits):
                 found += self._by_digits(raw, digits)
         return list({entry.seq: entry for entry in found}.values())
+
+    def keyed(self, source: str, keys: Sequence[str]) -> dict[str, Entry]:
+        """Return the entries that a source gave these keys, by key."""
+        asked = {storable(key): key for key in keys}
+        kept: list[Entry] = []
+        with self._read() as raw:
+            named = "SELECT id FROM names WHERE kind = 'source' AND name = ?"
+            found = raw.execute(named, (storable(source),)).fetchone()
+            if found is None:
+                return {}
+            listed = iter(asked)
+            while page := list(itertools.islice(listed, PAGE)):
+                # one by one: json_each ends a text at its first NUL
+                marks = ", ".join("?" * len(page))
+                kept += self._where(raw, f"source = ? AND source_key IN ({marks})", [found[0], *page])
+        return {asked[entry.source_key]: entry for entry in kept if entry.source_key is not None}
 
     def summarize(self, query: Query) -> list[Sum]:
         """Sum the calls of a window by group and currency."""
