@@ -55,8 +55,8 @@ SETTINGS: Mapping[str, Setting] = {
 class Settings:
     """What is set, and by whom."""
 
-    ledger: str
-    """An absolute path, or a database's URL as it was given."""
+    ledger: str = field(repr=False)
+    """An absolute path, or a database's URL as it was given; only `masked` it may be shown."""
     user: str | None = None
     """Who pays for calls that name nobody."""
     environment: str = "default"
@@ -123,6 +123,14 @@ def load(environ: Mapping[str, str] | None = None, folder: str | Path | None = N
             raise SettingsError("No home folder is known to keep the ledger in; set METER_LEDGER to a path.")
         values["ledger"] = str(data / "ledger.db")
     return Settings(**values, system_zone=environ.get("TZ", ""), origins=MappingProxyType(origins))
+
+
+def masked(ledger: str) -> str:
+    """Return a ledger's URL as it may be shown, logged and kept: without its password. A path is itself."""
+    if "://" not in ledger or ledger.startswith("sqlite:///"):
+        return ledger
+    # a password that nobody encoded may hold any character: what is in doubt is masked
+    return _PASSWORD.sub(r"\1:***@", _SECRET.sub(r"\1***", ledger))
 
 
 def temporary_folder(environ: Mapping[str, str] | None = None) -> Path | None:
@@ -204,7 +212,7 @@ def _check(name: str, value: object, what: str, folder: Path) -> str:
     if not isinstance(value, str):
         raise SettingsError(f'{what} is {value!r}, which is no text; give one like "{setting.example}".')
     if not value.strip() or _CONTROL.search(value):
-        raise SettingsError(f'{what} is {value!r}; give plain text like "{setting.example}".')
+        raise SettingsError(f'{what} is {masked(value)!r}; give plain text like "{setting.example}".')
     if setting.choices and value not in setting.choices:
         near = suggest(value.lower(), setting.choices)
         raise SettingsError(f'{what} is "{value}".{near} Give one of {", ".join(setting.choices)}.')
@@ -272,5 +280,7 @@ def _user_folder(kind: Literal["config", "data"], environ: Mapping[str, str]) ->
 
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_PASSWORD = re.compile(r"(://[^/?#:@]*):.*@", re.DOTALL)
+_SECRET = re.compile(r"([?&;][^=&]*(?:pass|pwd|secret|token|key)[^=&]*=)[^&]*", re.IGNORECASE)
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _XDG = {"config": ("XDG_CONFIG_HOME", ".config"), "data": ("XDG_DATA_HOME", ".local/share")}

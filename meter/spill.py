@@ -21,7 +21,7 @@ from uuid import UUID
 from meter.entry import COLUMNS, USAGE_COLUMNS, Entry
 from meter.errors import LedgerUnavailable
 from meter.price import Price
-from meter.settings import temporary_folder
+from meter.settings import masked, temporary_folder
 from meter.usage import Usage
 
 if TYPE_CHECKING:
@@ -137,8 +137,8 @@ def from_line(line: str | bytes) -> tuple[Entry, UUID | None]:
 
 
 def spill_file(url: str | Path) -> Path:
-    """Return the file beside a ledger that its spilled entries are appended to."""
-    return Path(f"{str(url).removeprefix(SQLITE)}.spill.jsonl")
+    """Return the file beside a ledger that its spilled entries are appended to; no password is in its name."""
+    return Path(f"{masked(str(url)).removeprefix(SQLITE)}.spill.jsonl")
 
 
 def rejected_file(url: str | Path) -> Path:

@@ -227,7 +227,8 @@ def test_recover_settles_what_is_gone_and_takes_in_what_waits(ledger_path: Path)
         opened.reserve(Hold(id=new_id(), at=at, expires_at=at.replace(year=at.year + 1), owner=owner, host=_host()))
     opened.close()
     spill.put(ledger_path, call("alice", 2))
-    assert "1 call of a process that is gone is now abandoned; 1 row was taken in" in done("ledger", "recover")
+    said = done("ledger", "recover", "--ledger", f"sqlite:///{ledger_path}")
+    assert "1 call of a process that is gone is now abandoned; 1 row was taken in" in said
     facts = json.loads(done("ledger", "info", "--json"))
     assert (facts["spilled"], facts["holds"]) == (0, 1)
 

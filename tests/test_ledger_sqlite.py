@@ -475,6 +475,7 @@ class TestFiles:
         ("url", "words"),
         [
             ("postgresql://localhost/meter", "names no ledger meter can open.*path of a file.*sqlite:///"),
+            ("postgresql://u:secret@host/db", r"^\"postgresql://u:\*\*\*@host/db\" names no ledger"),
             ("sqlite:ledger.db", "names no ledger"),
             ("file:ledger.db", "names no ledger"),
             ("", "no path of a file"),

@@ -12,7 +12,7 @@ import platformdirs
 import pytest
 
 from meter.errors import SettingsError
-from meter.settings import SETTINGS, Settings, load, vendor_keys
+from meter.settings import SETTINGS, Settings, load, masked, vendor_keys
 
 VENDORS = ("OPENAI", "ANTHROPIC", "GEMINI", "MISTRAL", "DEEPSEEK", "XAI", "GROQ")
 KEYS = [f"{vendor}_API_KEY" for vendor in VENDORS]
@@ -217,6 +217,33 @@ class TestLedger:
         expected = expected.format(here=here, home=home)
         assert load(environment(home, METER_LEDGER=given), here).ledger == expected
         assert load(environment(home), here).override(ledger=given).ledger == expected
+
+    @pytest.mark.parametrize(
+        ("url", "shown"),
+        [
+            ("postgresql://u:secret@host/db", "postgresql://u:***@host/db"),
+            ("postgresql://u:s@c/r:t@host:5432/db", "postgresql://u:***@host:5432/db"),
+            ("clickhouse://:secret@host", "clickhouse://:***@host"),
+            ("postgresql://u@host/db?password=secret&user=u", "postgresql://u@host/db?password=***&user=u"),
+            ("https://host/db?x=1&api_KEY=secret", "https://host/db?x=1&api_KEY=***"),
+            ("https://host/db?auth_token=secret&sslPassword=a%26b", "https://host/db?auth_token=***&sslPassword=***"),
+            ("postgresql://u@host/db", "postgresql://u@host/db"),
+            ("postgresql://host:5432/db", "postgresql://host:5432/db"),
+            ("sqlite:////srv/a:b@c?key=d/ledger.db", "sqlite:////srv/a:b@c?key=d/ledger.db"),
+            ("/srv/a:b@c/ledger.db", "/srv/a:b@c/ledger.db"),
+        ],
+    )
+    def test_a_password_in_a_url_is_masked_and_nothing_else(self, url: str, shown: str) -> None:
+        assert masked(url) == shown
+        assert masked(shown) == shown
+
+    def test_a_password_is_in_no_error_and_in_no_repr(self, home: Path, here: Path) -> None:
+        url = "postgresql://u:secret@host/db"
+        assert "secret" not in repr(load(environment(home, METER_LEDGER=url), here))
+        with pytest.raises(SettingsError) as error:
+            load(environment(home, METER_LEDGER=f"{url}\n"), here)
+        assert "u:***@host" in str(error.value)
+        assert "secret" not in str(error.value)
 
     def test_flag_may_be_a_path(self, home: Path, here: Path) -> None:
         assert load(environment(home), here).override(ledger=Path("a.db")).ledger == str(here / "a.db")

@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from click.testing import CliRunner
 
 import meter
 from meter import books, spill, turn
+from meter.cli import main
 from meter.ledger import Query
 from tests.crashing import COST, Answering, Outside, set_price
 from tests.made import entry
@@ -460,6 +462,44 @@ def test_a_ledger_that_cannot_be_opened_is_tried_again_and_takes_in_what_waited(
     assert metered._books._take_in()
     assert len(list(metered.ledger.entries(Query()))) == 5
     metered.close()
+
+
+COMMANDS = (
+    *("report", "doctor", "doctor --json", "ledger info", "ledger recover", "ledger verify", "explain last"),
+    *(
+        "plan list",
+        "plan add plus --price 20",
+        "price show gpt-4o-mini",
+        "price missing",
+        "fx list",
+        "subscription list",
+    ),
+)
+
+
+def test_a_password_in_the_url_of_a_ledger_is_told_and_kept_nowhere(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Not in what a command says, not in a log, and in no file's name: a row that no ledger takes is spilled."""
+    monkeypatch.setenv("METER_LEDGER", "postgresql://u:s3cr@t@host/db?password=s3cr@t")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    for line in COMMANDS:
+        result = CliRunner().invoke(main, line.split())
+        assert "s3cr" not in result.output, line
+        assert "u:***@host" in result.output, line
+    with caplog.at_level("DEBUG"):
+        metered = meter.Meter()
+        metered.record(model="gpt-4o-mini", usage={"prompt_tokens": 1}, user="alice", source="x", source_key="y")
+        metered.close()
+    assert "u:***@host" in caplog.text
+    assert "s3cr" not in caplog.text + "".join(capsys.readouterr())
+    (spilled,) = (path for path in tmp_path.rglob("*") if path.is_file())
+    assert "s3cr" not in f"{spilled}{spilled.read_text()}"
+    assert spill.count("postgresql://u:s3cr@t@host/db?password=s3cr@t") == 1
 
 
 def test_a_shelter_that_is_not_ours_alone_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -55,11 +54,12 @@ def recover(ctx: click.Context, ledger: str | None) -> None:
     """
     from meter import spill
     from meter.hold import is_gone
+    from meter.ledger.place import place_of
 
     settings = settings_for(ledger)
     before = spill.rejected(settings.ledger)
     held: list[UUID] = []
-    if not spill.count(settings.ledger) or Path(settings.ledger).exists():
+    if not spill.count(settings.ledger) or place_of(settings.ledger).path.exists():
         # where it was deleted, what waits makes a new one
         with reading(settings) as opened:
             held = [hold.id for hold in opened.holds()]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from meter.errors import LedgerUnavailable
+from meter.settings import masked
 from meter.spill import SQLITE
 
 log = logging.getLogger("meter")
@@ -134,10 +135,10 @@ def place_of(url: str | os.PathLike[str]) -> Place:
     scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):", path)  # one letter is a drive
     if scheme and ("://" in path or scheme[1].lower() in {"sqlite", "file"}):
         raise LedgerUnavailable(
-            f'"{text}" names no ledger meter can open; give the path of a file, or {SQLITE}PATH for one.'
+            f'"{masked(text)}" names no ledger meter can open; give the path of a file, or {SQLITE}PATH for one.'
         )
     if not path or path == ":memory:" or "\0" in path:
-        raise LedgerUnavailable(f"The ledger {text!r} is no path of a file; give one like ledger.db.")
+        raise LedgerUnavailable(f"The ledger {masked(text)!r} is no path of a file; give one like ledger.db.")
     return Place(Path(path).expanduser().absolute())
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from meter.reports.checks import Check, Problem, counted
 from meter.reports.render import Column, table
+from meter.settings import masked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -102,8 +103,9 @@ def packages() -> Check:
 
 def settings_in_force(settings: Settings) -> Check:
     """Look at every setting, and where each is from."""
+    shown = {"ledger": masked(settings.ledger)}
     facts = [
-        {"setting": name, "value": getattr(settings, name), "origin": origin}
+        {"setting": name, "value": shown.get(name, getattr(settings, name)), "origin": origin}
         for name, origin in settings.origins.items()
     ]
     columns = [Column("setting"), Column("origin", kind="fact"), Column("value", kind="fact")]

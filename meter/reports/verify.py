@@ -12,6 +12,7 @@ from meter.hold import is_gone
 from meter.ledger.query import Difference
 from meter.reports import beside
 from meter.reports.render import Column, visible
+from meter.settings import masked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -131,7 +132,7 @@ def _holds(ledger: Ledger, checked: dict[str, int]) -> Iterator[Difference]:
 
 def _spilled(settings: Settings) -> Iterator[Difference]:
     for problem in beside.spilled(settings).problems:
-        yield Difference("spill", str(settings.ledger), problem.what)
+        yield Difference("spill", masked(settings.ledger), problem.what)
 
 
 def _worded(difference: Difference) -> str:
