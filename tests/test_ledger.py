@@ -20,7 +20,7 @@ from meter.fx import FxRate
 from meter.hold import is_gone
 from meter.ledger import Ledger, Query, Sum, open_ledger
 from meter.period import Interval
-from meter.plan import Plan, Subscription
+from meter.plan import Conditions, Plan, Subscription
 from meter.usage import Usage
 from tests.made import AT, ERNIE, MINI, entries, entry, hold
 
@@ -715,6 +715,36 @@ class TestReference:
         with pytest.raises(InvalidPlan, match="alice"):
             ledger.add_subscription(self.subscribed(2))
         assert len(ledger.subscriptions()) == 3
+
+    def test_a_plan_has_versions_and_keeps_their_conditions(self, ledger: Ledger) -> None:
+        conditions = Conditions(per_seat=True, min_seats=2, tax_percent=Decimal(19))
+        dearer = replace(
+            self.PLUS, price_nanos=24 * 10**9, since=datetime(2027, 1, 1, tzinfo=UTC), conditions=conditions
+        )
+        ledger.add_plan(dearer)
+        ledger.add_plan(self.PLUS)
+        assert [replace(each, added_at=None) for each in ledger.plans()] == [self.PLUS, dearer]
+
+    def test_what_is_retired_holds_no_longer_and_stays_recorded(self, ledger: Ledger) -> None:
+        ledger.add_plan(self.PLUS)
+        ledger.add_subscription(self.subscribed(1))
+        (old,) = ledger.subscriptions()
+        ended = replace(old, until=datetime(2026, 3, 1, tzinfo=UTC))
+        paused = replace(ended, since=datetime(2026, 3, 1, tzinfo=UTC), until=None, anchor=old.since, state="paused")
+        ledger.revise_subscriptions(retire=[old], add=[ended, replace(paused, key="sub_1", channel="card", seats=3)])
+        found = [replace(each, added_at=None) for each in ledger.subscriptions("alice")]
+        assert found == [
+            replace(ended, added_at=None),
+            replace(paused, added_at=None, key="sub_1", channel="card", seats=3),
+        ]
+
+    def test_a_revision_that_fails_changes_nothing(self, ledger: Ledger) -> None:
+        ledger.add_plan(self.PLUS)
+        ledger.add_subscription(self.subscribed(1))
+        (old,) = ledger.subscriptions()
+        with pytest.raises(InvalidPlan, match="overlap"):
+            ledger.revise_subscriptions(retire=[old], add=[self.subscribed(1), self.subscribed(2)])
+        assert list(ledger.subscriptions()) == [old]
 
     def test_a_plan_nobody_added_is_refused_with_the_nearest(self, ledger: Ledger) -> None:
         ledger.add_plan(self.PLUS)

@@ -51,10 +51,13 @@ def raw(ledger: SqliteLedger) -> Iterator[sqlite3.Connection]:
     ledger.add_price(MINI)
     with contextlib.closing(sqlite3.connect(ledger.url, isolation_level=None)) as connection:
         now = 1_790_000_000_000_000
-        connection.execute("INSERT INTO plans VALUES (1, 'plus', 20, 'USD', 'month', 1, ?, '', '')", (now,))
+        terms, how = "20, 'USD', 'month', 1, '{}'", "1, 'active', NULL, '', ''"
+        connection.execute(f"INSERT INTO plans VALUES (1, 'plus', 0, {terms}, ?, '', '')", (now,))
         connection.execute(
-            "INSERT INTO subscriptions VALUES (1, 1, 'plus', 0, NULL, 'UTC', 20, 'USD', 'month', 1, ?, '', '')", (now,)
+            f"INSERT INTO subscriptions VALUES (1, 1, 'plus', 0, NULL, 'UTC', {terms}, {how}, ?, '', '')",
+            (now,),
         )
+        connection.execute("INSERT INTO retired_subscriptions VALUES (1, 1, ?, '', '')", (now,))
         connection.execute(
             "INSERT INTO fx_rates VALUES (1, 'USD', 'CNY', '7', '2026-11-01', 'user', ?, '', '')", (now,)
         )
@@ -81,6 +84,7 @@ class TestGuards:
     def test_no_row_is_changed_or_deleted(self, raw: sqlite3.Connection, table: str, statement: str) -> None:
         before = dump(raw)
         column = {"entries": "nanos", "names": "kind", "prices": "snapshot", "set_prices": "price", "fx_rates": "rate"}
+        column["retired_subscriptions"] = "subscription"
         changed = statement.format(table, column.get(table, "price_nanos"))
         if table == "names" and "kind" in changed:
             changed = "UPDATE names SET kind = 'team'"

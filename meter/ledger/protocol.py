@@ -86,16 +86,29 @@ class Ledger(Protocol):
         """Return the price that a Sum by `price` names by its number; raise UnknownName for another number."""
 
     def add_plan(self, plan: Plan, *, actor: str = "", reason: str = "") -> None:
-        """Record a plan; raise InvalidPlan where its name is taken."""
+        """Record a version of a plan; raise InvalidPlan where one of its name is sold from that instant on."""
 
     def plans(self) -> Sequence[Plan]:
-        """Return the plans by name."""
+        """Return every version of every plan, by name and the instant it is sold from."""
 
     def add_subscription(self, subscription: Subscription, *, actor: str = "", reason: str = "") -> None:
         """Record a subscription; raise UnknownName for a plan nobody added, InvalidPlan where the user has one then."""
 
+    def revise_subscriptions(
+        self,
+        *,
+        add: Iterable[Subscription] = (),
+        retire: Iterable[Subscription] = (),
+        actor: str = "",
+        reason: str = "",
+    ) -> None:
+        """Record that some subscriptions hold no longer and that others do, all of it or nothing.
+
+        Raise UnknownName for a plan nobody added, InvalidPlan where a user would have two at one instant.
+        """
+
     def subscriptions(self, user: str | None = None) -> Sequence[Subscription]:
-        """Return the subscriptions by user and beginning."""
+        """Return the subscriptions that hold, by user and beginning."""
 
     def add_fx_rate(self, rate: FxRate, *, actor: str = "", reason: str = "") -> None:
         """Record an exchange rate."""

@@ -12,7 +12,7 @@ from meter.ledger.store import Store, prices_by_key
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from meter.fx import FxRate
     from meter.plan import Plan, Subscription
@@ -49,61 +49,61 @@ class Reference(Store):
         return found[key]
 
     def add_plan(self, plan: Plan, *, actor: str = "", reason: str = "") -> None:
-        """Record a plan; raise InvalidPlan where its name is taken."""
+        """Record a version of a plan; raise InvalidPlan where one of its name is sold from that instant on."""
+        columns = {"name": plan.name, "since": to_us(plan.since), **_terms(plan)}
         with self._write() as (raw, _):
-            if raw.execute("SELECT 1 FROM plans WHERE name = ?", (plan.name,)).fetchone():
+            if raw.execute(
+                "SELECT 1 FROM plans WHERE name = ? AND since = ?", (plan.name, columns["since"])
+            ).fetchone():
                 raise InvalidPlan(
-                    f'There is a plan "{plan.name}" already, and what was recorded stays; give this one another name.'
+                    f'There is a plan "{plan.name}" already, and what was recorded stays. Give this one another name, '
+                    f"or the old one a new price from some day on: `meter plan price {plan.name} 24 --from 2027-01-01`."
                 )
-            _add(raw, "plans", {"name": plan.name, **_terms(plan)}, (actor, reason))
+            _add(raw, "plans", columns, (actor, reason))
 
     def plans(self) -> Sequence[Plan]:
-        """Return the plans by name."""
-        from meter.period import Interval
+        """Return every version of every plan, by name and the instant it is sold from."""
         from meter.plan import Plan
 
         with self._read() as raw:
-            found = raw.execute(f"SELECT name, {_TERMS}, recorded_at FROM plans ORDER BY name").fetchall()  # noqa: S608
+            found = raw.execute(
+                f"SELECT name, since, recorded_at, {_TERMS} FROM plans ORDER BY name, since"  # noqa: S608  ours
+            ).fetchall()
         return [
-            Plan(
-                name=name,
-                price_nanos=nanos,
-                currency=currency,
-                interval=Interval(unit, count),
-                added_at=from_us(at),
-            )
-            for name, nanos, currency, unit, count, at in found
+            Plan(name=name, since=from_us(since), added_at=from_us(at), **_terms_of(terms))
+            for name, since, at, *terms in found
         ]
 
     def add_subscription(self, subscription: Subscription, *, actor: str = "", reason: str = "") -> None:
         """Record a subscription; raise UnknownName for a plan nobody added, InvalidPlan where the user has one then."""
-        from meter.plan import check_overlap
+        self.revise_subscriptions(add=[subscription], actor=actor, reason=reason)
 
+    def revise_subscriptions(
+        self,
+        *,
+        add: Iterable[Subscription] = (),
+        retire: Iterable[Subscription] = (),
+        actor: str = "",
+        reason: str = "",
+    ) -> None:
+        """Record that some subscriptions hold no longer and that others do, all of it or nothing.
+
+        Raise UnknownName for a plan nobody added, InvalidPlan where a user would have two at one instant.
+        """
         with self._write() as (raw, interner):
-            known = [name for (name,) in raw.execute("SELECT name FROM plans")]
-            if subscription.plan not in known:
-                raise UnknownName(
-                    f'There is no plan "{subscription.plan}".{suggest(subscription.plan, known)} '
-                    f"Add one with `meter plan add {subscription.plan} --price 20 --currency USD --per month`."
-                )
-            user = interner.name("user", subscription.user)
-            check_overlap(subscription, _subscriptions(raw, "WHERE user = ?", [user]))
-            columns = {
-                "user": user,
-                "plan": subscription.plan,
-                "since": to_us(subscription.since),
-                "until": subscription.until and to_us(subscription.until),
-                "zone": subscription.zone,
-                **_terms(subscription),
-            }
-            _add(raw, "subscriptions", columns, (actor, reason))
+            for old in retire:
+                _add(raw, "retired_subscriptions", {"subscription": old.number}, (actor, reason))
+            known = {name for (name,) in raw.execute("SELECT name FROM plans")}
+            for new in add:
+                _check_plan(new.plan, known)
+                _subscribe(raw, interner.name("user", new.user), new, (actor, reason))
 
     def subscriptions(self, user: str | None = None) -> Sequence[Subscription]:
-        """Return the subscriptions by user and beginning."""
+        """Return the subscriptions that hold, by user and beginning."""
         with self._read() as raw:
             if user is None:
                 return _subscriptions(raw, "", [])
-            return _subscriptions(raw, "WHERE names.kind = 'user' AND names.name = ?", [user])
+            return _subscriptions(raw, "AND names.kind = 'user' AND names.name = ?", [user])
 
     def add_fx_rate(self, rate: FxRate, *, actor: str = "", reason: str = "") -> None:
         """Record an exchange rate."""
@@ -129,7 +129,7 @@ class Reference(Store):
         ]
 
 
-_TERMS = "price_nanos, currency, unit, count"
+_TERMS = "price_nanos, currency, unit, count, conditions"
 
 
 def _terms(of: Plan | Subscription) -> dict[str, Any]:
@@ -138,6 +138,20 @@ def _terms(of: Plan | Subscription) -> dict[str, Any]:
         "currency": of.currency,
         "unit": of.interval.unit,
         "count": of.interval.count,
+        "conditions": of.conditions.to_json(),
+    }
+
+
+def _terms_of(columns: Sequence[Any]) -> dict[str, Any]:
+    from meter.period import Interval
+    from meter.plan import NO_CONDITIONS, Conditions
+
+    nanos, currency, unit, count, conditions = columns
+    return {
+        "price_nanos": nanos,
+        "currency": currency,
+        "interval": Interval(unit, count),
+        "conditions": NO_CONDITIONS if conditions == "{}" else Conditions.from_json(conditions),
     }
 
 
@@ -148,26 +162,59 @@ def _add(raw: sqlite3.Connection, table: str, columns: dict[str, Any], why: tupl
     raw.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", list(row.values()))  # noqa: S608  ours
 
 
+def _check_plan(name: str, known: set[str]) -> None:
+    if name not in known:
+        raise UnknownName(
+            f'There is no plan "{name}".{suggest(name, known)} '
+            f"Add one with `meter plan add {name} --price 20 --currency USD --per month`."
+        )
+
+
+def _subscribe(raw: sqlite3.Connection, user: int, new: Subscription, why: tuple[str, str]) -> None:
+    from meter.plan import check_overlap
+
+    check_overlap(new, _subscriptions(raw, "AND user = ?", [user]))
+    columns = {
+        "user": user,
+        "plan": new.plan,
+        "since": to_us(new.since),
+        "until": new.until and to_us(new.until),
+        "zone": new.zone,
+        **_terms(new),
+        "seats": new.seats,
+        "state": new.state,
+        "anchor": new.anchor and to_us(new.anchor),
+        "channel": new.channel,
+        "key": new.key,
+    }
+    _add(raw, "subscriptions", columns, why)
+
+
 def _subscriptions(raw: sqlite3.Connection, condition: str, values: list[Any]) -> list[Subscription]:
-    from meter.period import Interval
     from meter.plan import Subscription
 
     found = raw.execute(
-        f"SELECT names.name, plan, since, until, zone, {_TERMS}, recorded_at "  # noqa: S608  conditions of ours
-        f"FROM subscriptions JOIN names ON names.id = subscriptions.user {condition} ORDER BY names.name, since",
+        "SELECT subscriptions.id, names.name, plan, since, until, zone, seats, state, anchor, channel, key, "  # noqa: S608  ours
+        f"recorded_at, {_TERMS} FROM subscriptions JOIN names ON names.id = subscriptions.user "
+        "WHERE NOT EXISTS (SELECT 1 FROM retired_subscriptions WHERE subscription = subscriptions.id) "
+        f"{condition} ORDER BY names.name, since",
         values,
     )
     return [
         Subscription(
+            number=number,
             user=user,
             plan=plan,
             since=from_us(since),
             until=None if until is None else from_us(until),
             zone=zone,
-            price_nanos=nanos,
-            currency=currency,
-            interval=Interval(unit, count),
+            seats=seats,
+            state=state,
+            anchor=None if anchor is None else from_us(anchor),
+            channel=channel,
+            key=key,
             added_at=from_us(at),
+            **_terms_of(terms),
         )
-        for user, plan, since, until, zone, nanos, currency, unit, count, at in found
+        for number, user, plan, since, until, zone, seats, state, anchor, channel, key, at, *terms in found
     ]

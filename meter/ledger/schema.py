@@ -54,7 +54,16 @@ def _tables() -> list[str]:
     number = "id INTEGER PRIMARY KEY"
     terms = ("price_nanos INTEGER NOT NULL", "currency TEXT NOT NULL", "unit TEXT NOT NULL", "count INTEGER NOT NULL")
     user, zone = "user INTEGER NOT NULL REFERENCES names (id)", "zone TEXT NOT NULL"
-    plan, since, until = "plan TEXT NOT NULL REFERENCES plans (name)", "since INTEGER NOT NULL", "until INTEGER"
+    plan, since, until = "plan TEXT NOT NULL", "since INTEGER NOT NULL", "until INTEGER"
+    name, conditions = "name TEXT NOT NULL", "conditions TEXT NOT NULL"
+    how = (
+        "seats INTEGER NOT NULL",
+        "state TEXT NOT NULL",
+        "anchor INTEGER",
+        "channel TEXT NOT NULL",
+        "key TEXT NOT NULL",
+    )
+    subscription = "subscription INTEGER NOT NULL UNIQUE REFERENCES subscriptions (id)"
     pair, rate = ("base TEXT NOT NULL", "quote TEXT NOT NULL"), ("rate TEXT NOT NULL", "on_day TEXT NOT NULL")
     return [
         _table("meta", "key TEXT PRIMARY KEY", "value TEXT NOT NULL"),
@@ -63,8 +72,10 @@ def _tables() -> list[str]:
         _table("entries", "seq INTEGER PRIMARY KEY AUTOINCREMENT CHECK (seq > 0)", *entries, PART),
         _table("holds", *holds, "PRIMARY KEY (id)") + ", WITHOUT ROWID",
         _table("set_prices", number, "price INTEGER NOT NULL REFERENCES prices (id)", *WHO),
-        _table("plans", number, "name TEXT NOT NULL UNIQUE", *terms, *WHO),
-        _table("subscriptions", number, user, plan, since, until, zone, *terms, *WHO),
+        _table("plans", number, name, since, *terms, conditions, *WHO, "UNIQUE (name, since)"),
+        _table("subscriptions", number, user, plan, since, until, zone, *terms, conditions, *how, *WHO),
+        # what was recorded stays; a row of these says that it holds no longer
+        _table("retired_subscriptions", number, subscription, *WHO),
         _table("fx_rates", number, *pair, *rate, "source TEXT NOT NULL", *WHO),
     ]
 
@@ -102,8 +113,9 @@ APPEND_ONLY = {
     "names": ("id", "kind, name"),
     "prices": ("id", "snapshot"),
     "set_prices": ("id",),
-    "plans": ("id", "name"),
+    "plans": ("id", "name, since"),
     "subscriptions": ("id",),
+    "retired_subscriptions": ("id", "subscription"),
     "fx_rates": ("id",),
 }
 """The tables whose rows are never changed, and what is unique in them: INSERT OR REPLACE would delete by it."""

@@ -27,9 +27,9 @@ class Earned:
         self.plan: str | None = None
         """The last plan in force."""
         self.revenue: dict[str, Nanos] = {}
-        """Currency to the fee accrued up to now."""
+        """Currency to what accrued of the fee up to now, without tax and the channel's fee."""
         self.fee: dict[str, Nanos] | None = {} if with_fee else None
-        """Currency to the fee that the whole window accrues; None where rows are no users."""
+        """Currency to the fee that the whole window accrues, as the user pays it; None where rows are no users."""
 
     def add(self, currency: str, revenue: Nanos, fee: Nanos) -> None:
         """Add what accrued."""
@@ -97,14 +97,12 @@ def margin_of(revenue: Nanos, gross_profit: Nanos) -> Fraction | None:
 
 
 def _accruals(subscription: Subscription, lane: Sequence[Slice], now: datetime) -> Iterator[tuple[Slice, int, int]]:
-    """Yield each slice with the fee accrued in it up to now and in the whole of it, every bound computed once."""
-    bounds = [lane[0].since] if lane else []
-    for piece in lane:
-        bounds += [min(max(now, piece.since), piece.until), piece.until]
-    accrued = subscription.accruals(bounds)
-    before = next(accrued, 0)
-    for piece in lane:
-        up_to_now, after = next(accrued), next(accrued)
-        if after != before:
-            yield piece, up_to_now - before, after - before
-        before = after
+    """Yield each slice with what it earned up to now, net of tax and fees, and the fee of the whole of it."""
+    ends = [lane[0].since, *(piece.until for piece in lane)] if lane else []
+    middles = [min(max(now, piece.since), piece.until) for piece in lane]
+    fees = list(subscription.accruals(ends))
+    net = list(subscription.net_accruals([instant for pair in zip(ends, middles, strict=False) for instant in pair]))
+    for at, piece in enumerate(lane):
+        fee, earned = fees[at + 1] - fees[at], net[2 * at + 1] - net[2 * at]
+        if fee or earned:
+            yield piece, earned, fee

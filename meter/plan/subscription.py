@@ -1,0 +1,171 @@
+"""Subscription: a user's plan for a time, and how much of its fee has accrued at an instant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Literal, get_args
+
+from meter.errors import InvalidPlan, InvalidTime, suggest
+from meter.period import Interval, nth_period, show, utc, zone
+from meter.plan.checks import check_name, check_seats, check_terms, check_user, half_even
+from meter.plan.conditions import NO_CONDITIONS, Conditions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+State = Literal["trialing", "active", "past_due", "unpaid", "paused", "ended"]
+"""`trialing`, `unpaid`, `paused` and `ended` accrue no fee; `past_due` does, it is owed."""
+_FREE = frozenset({"trialing", "unpaid", "paused", "ended"})
+MAX_KEY = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """A user's plan from one instant to another, at one price, in one state.
+
+    What changes on the way (the price, the seats, a pause, the end of a coupon) begins a subscription of its own, with
+    the anchor of the one before it.
+    """
+
+    user: str
+    plan: str
+    """The plan's name."""
+    since: datetime
+    """UTC, inclusive."""
+    until: datetime | None = None
+    """UTC, exclusive; None while it runs. A period that it cuts is paid up to here, by time."""
+    zone: str
+    """IANA name of the zone in which its periods end."""
+    price_nanos: int
+    """Per period and, where the conditions say so, per seat; after discounts; in nano-units (1e-9) of the currency."""
+    currency: str
+    """ISO code."""
+    interval: Interval
+    conditions: Conditions = NO_CONDITIONS
+    seats: int = 1
+    state: State = "active"
+    anchor: datetime | None = None
+    """UTC; billing periods are counted from here, not after `since`; None is `since`."""
+    channel: str = ""
+    """How it is paid, as the conditions name it; its fee comes off the revenue."""
+    key: str = ""
+    """Its id where it was imported from; the phases of one subscription share it."""
+    added_at: datetime | None = None
+    """UTC instant it was recorded; None before."""
+    number: int | None = field(default=None, compare=False)
+    """Its row in the ledger; None before."""
+
+    def __post_init__(self) -> None:
+        check_user(self.user)
+        check_name(self.plan)
+        what = f'subscription of "{self.user}" to "{self.plan}"'
+        check_terms(what, self.price_nanos, self.currency)
+        check_seats(what, self.seats)
+        zone(self.zone)
+        for bound in ("since", "until", "anchor"):
+            if (instant := getattr(self, bound)) is not None:
+                object.__setattr__(self, bound, utc(instant))
+        self._check_times(what)
+        if self.state not in get_args(State):
+            raise InvalidPlan(
+                f'The state of the {what} is "{self.state}".{suggest(str(self.state), get_args(State))} '
+                f"Give one of {', '.join(get_args(State))}."
+            )
+        if len(self.key) > MAX_KEY or len(self.channel) > MAX_KEY:
+            raise InvalidPlan(f"The key or the channel of the {what} has more than {MAX_KEY} characters.")
+
+    def _check_times(self, what: str) -> None:
+        if self.until is not None and self.until <= self.since:
+            raise InvalidPlan(
+                f"The {what} would begin {show(self.since, self.zone)} "
+                f"and end {show(self.until, self.zone)}; give an end after the beginning."
+            )
+        if self.anchor is not None and self.anchor > self.since:
+            raise InvalidPlan(
+                f"The {what} begins {show(self.since, self.zone)}, before its anchor "
+                f"{show(self.anchor, self.zone)}; give an anchor that is not after it."
+            )
+
+    @property
+    def fee_nanos(self) -> int:
+        """What the user pays for a period, in nano-units; 0 in a state that pays nothing."""
+        if self.state in _FREE:
+            return 0
+        seats = max(self.seats, self.conditions.min_seats) if self.conditions.per_seat else 1
+        return self.price_nanos * seats
+
+    @property
+    def net_nanos(self) -> int:
+        """What is left of it without tax and the channel's fee."""
+        return self.conditions.net_nanos(self.fee_nanos, self.channel)
+
+    def accrued(self, at: datetime) -> int:
+        """Return the fee from the beginning up to an instant, R(t), in nano-units of the currency.
+
+        Every period that has ended counts its whole price; the running one its share by time, rounded half-even once.
+        """
+        return next(self.accruals((at,)))
+
+    def accruals(self, instants: Iterable[datetime]) -> Iterator[int]:
+        """Yield R(t) at each of many instants, which is quick where they lie in few billing periods."""
+        return self._accruals(self.fee_nanos, instants)
+
+    def net_accruals(self, instants: Iterable[datetime]) -> Iterator[int]:
+        """Yield what accrued of the fee without tax and the channel's fee, as `accruals` does."""
+        return self._accruals(self.net_nanos, instants)
+
+    def deferred(self, at: datetime) -> int:
+        """Return what of the fee of the running period, paid in advance, is not earned yet, in nano-units."""
+        if at < self.since or (self.until is not None and at >= self.until):
+            return 0
+        _, _, ends = nth_period(self.anchor or self.since, self.interval, at, self.zone)
+        end = ends if self.until is None else min(ends, self.until)
+        return self.accrued(end) - self.accrued(at)
+
+    def _accruals(self, price_nanos: int, instants: Iterable[datetime]) -> Iterator[int]:
+        """Yield R(t) - R(since), each counted from the anchor and rounded there: phases add up to their whole."""
+        anchor = self.anchor or self.since
+        n, begins, ends = 0, anchor, anchor
+
+        def since_anchor(at: datetime) -> int:
+            nonlocal n, begins, ends
+            if not begins <= at < ends:
+                n, begins, ends = nth_period(anchor, self.interval, at, self.zone)
+            return n * price_nanos + half_even(price_nanos * ((at - begins) // _US), (ends - begins) // _US)
+
+        before = since_anchor(self.since) if anchor != self.since else 0
+        for instant in instants:
+            at = instant if self.until is None or instant <= self.until else self.until
+            yield since_anchor(at) - before if at > self.since else 0
+
+
+def revenue(subscription: Subscription, since: datetime, until: datetime) -> int:
+    """Return the fee accrued in a window, R(until) - R(since), in nano-units: the parts of any partition add up."""
+    if until < since:
+        raise InvalidTime(f"The window ends {until.isoformat()} before it begins {since.isoformat()}; swap the two.")
+    return subscription.accrued(until) - subscription.accrued(since)
+
+
+def check_overlap(new: Subscription, existing: Iterable[Subscription]) -> None:
+    """Raise InvalidPlan where a user would have two subscriptions at one instant; ends may touch."""
+    for old in existing:
+        if old.user == new.user and _begins_before_end(old, new) and _begins_before_end(new, old):
+            raise InvalidPlan(
+                f'"{new.user}" has "{old.plan}" {_span(old)}, so "{new.plan}" {_span(new)} would overlap it. '
+                f"A user has one subscription at a time: give this one a beginning or an end that keeps them apart."
+            )
+
+
+def _begins_before_end(one: Subscription, other: Subscription) -> bool:
+    return other.until is None or one.since < other.until
+
+
+def _span(subscription: Subscription) -> str:
+    begins = f"from {show(subscription.since, subscription.zone)}"
+    if subscription.until is None:
+        return f"{begins} on"
+    return f"{begins} until {show(subscription.until, subscription.zone)}"
+
+
+_US = timedelta(microseconds=1)
