@@ -18,6 +18,7 @@ from meter.charge import price_call
 from meter.cli import main
 from meter.ledger import open_ledger
 from meter.price import Price
+from meter.reports.ask import BY
 from meter.usage import Usage
 from tests.reporting import call, lost, plan, refused, subscribe, utc
 
@@ -83,13 +84,33 @@ def test_filters_leave_only_what_they_name(ledger: Ledger, options: list[str], u
     assert [row["user"] for row in rows(*options)] == users
 
 
-@pytest.mark.parametrize("by", ["user", "model", "provider", "team", "purpose", "session", "day", "week", "month"])
+@pytest.mark.parametrize("by", BY)
 def test_every_grouping_adds_up_to_the_same_cost(ledger: Ledger, by: str) -> None:
     """Pitfall 31: however it is cut, the sum is the same to the nano-unit."""
     ledger.append(
         [call(f"u{number % 3}", number * 7, at=utc(1 + number), model=f"m{number % 2}") for number in range(20)]
     )
     assert sum(row["cost_nanos"] for row in rows("--by", by)) == sum(number * 7 for number in range(20))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--user", "alcie"], 'No call in this ledger has the user "alcie". Did you mean "alice"?'),
+        (["--env", "prodction"], 'No call in this ledger has the environment "prodction". Did you mean "production"?'),
+        (["--model", "other"], 'No call in this ledger has the model "other".'),
+        (["--user", "alice", "--month", "2026-05"], ""),
+        (["--user", "carol"], ""),
+    ],
+)
+@pytest.mark.parametrize("command", [["report", "--csv"], ["explain", "--csv"]])
+def test_a_filter_that_no_call_ever_had_is_told_of(
+    ledger: Ledger, command: list[str], options: list[str], said: str
+) -> None:
+    ledger.append([call("alice", 1, environment="production")])
+    subscribe(ledger, "carol", plan(ledger), utc(1, 0))
+    result = run(*command, *options)
+    assert (result.exit_code, result.stderr.strip()) == (0, said)
 
 
 @pytest.mark.parametrize("form", ["json", "csv", "tsv", "nl", "md"])

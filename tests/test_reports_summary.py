@@ -234,6 +234,21 @@ def test_a_fee_is_not_held_against_a_part_of_a_users_calls(ledger: Ledger) -> No
     assert november(ledger, where={"environment": "default"}).rows[0].revenue_nanos
 
 
+def test_a_whole_fee_held_against_one_environment_says_what_the_others_cost(ledger: Ledger) -> None:
+    subscribe(ledger, "alice", plan(ledger), utc(1, 0))
+    ledger.append([call(nanos=5 * NANO, environment="production"), call(nanos=NANO, environment="test")])
+    ledger.append([call(nanos=None, environment="trial"), call("bob", 2 * NANO, environment="production")])
+    production = november(ledger, where={"environment": "production"})
+    assert rows(production)["alice"].gross_profit_nanos == rows(production)["alice"].revenue_nanos - 5 * NANO
+    assert dict(production.header.lines())["Fees"] == (
+        "whole, held against this environment alone; 2 calls in others, ≥ 1.00 USD: `meter report --by environment`"
+    )
+    assert production.header.record()["elsewhere"] == [{"calls": 2, "cost": 1, "cost_currency": "USD"}]
+    of_bob = november(ledger, where={"environment": "production", "user": "bob"})
+    for whole in (november(ledger), november(ledger, "model", where={"environment": "test"}), of_bob):
+        assert "Fees" not in dict(whole.header.lines())
+
+
 def test_a_filter_leaves_only_what_it_names(ledger: Ledger) -> None:
     ledger.append([call("alice", 1), call("bob", 2, environment="test"), call("bob", 4, model="other")])
     assert list(rows(november(ledger, where={"user": "bob"}))) == ["bob"]

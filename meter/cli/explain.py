@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from meter.cli.options import form, form_options, ledger_option, put, reading, settings_for, window_options
+from meter.cli.options import (
+    form,
+    form_options,
+    ledger_option,
+    note_unseen,
+    put,
+    reading,
+    settings_for,
+    window_options,
+)
 from meter.errors import UnknownName
 
 if TYPE_CHECKING:
@@ -48,6 +57,7 @@ def _many(settings: Settings, wanted: dict[str, str | None]) -> None:
 
     with reading(settings) as opened, Progress() as told:
         made = explained(opened, Wanted(**wanted).ask(opened, settings), told)
+        note_unseen(opened, made.header)
     if form() == "json":
         put(json_document(made.record()))
     elif form() == "table":

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from meter.ledger import Ledger
+    from meter.reports.header import Header
     from meter.reports.render import Column
     from meter.settings import Settings
 
@@ -119,6 +120,15 @@ def writing(settings: Settings) -> Iterator[Ledger]:
         yield ledger
     finally:
         ledger.close()
+
+
+def note_unseen(ledger: Ledger, header: Header) -> None:
+    """Say on stderr which filter of an empty report no call ever had: it may be mistyped."""
+    from meter.reports.ask import unseen
+
+    if not any(map(header.count, ("calls", "refused", "replayed"))):
+        for line in unseen(ledger, header.ask.where):
+            click.echo(visible(line), err=True)
 
 
 NO_LEDGER = """There is no ledger at {path} yet; it is made by the first call. Try `meter demo`, or in Python:

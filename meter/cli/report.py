@@ -10,6 +10,7 @@ from meter.cli.options import (
     hint,
     is_offered,
     ledger_option,
+    note_unseen,
     put_page,
     reading,
     settings_for,
@@ -18,7 +19,9 @@ from meter.cli.options import (
 
 
 @click.command(epilog="Example: meter report --month 2026-11 --by model --json")
-@click.option("--by", metavar="WHAT", help="user, model, provider, team, purpose, session, day, week or month.")
+@click.option(
+    "--by", metavar="WHAT", help="user, model, provider, team, purpose, session, environment, day, week or month."
+)
 @window_options
 @click.option("--currency", metavar="CODE", help="Convert amounts into this currency at the rate of the day.")
 @ledger_option
@@ -36,6 +39,7 @@ def report(ledger: str | None, **wanted: str | None) -> None:
     with reading(settings) as opened:
         made = summarize(opened, Wanted(**wanted).ask(opened, settings))
         put_page(write(made, form()))
+        note_unseen(opened, made.header)
         hints = [
             ("A call line by line:", "meter explain last", bool(made.rows)),
             ("By model, day, …:", "meter report --by model", bool(made.rows) and made.columns == ("user",)),

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from meter.entry import now
 from meter.errors import InputError, InvalidTime, UnknownName, suggest
+from meter.ledger.query import Query
 from meter.period import Window, month_of, month_window, parse_instant, split, utc, zone
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from typing import Literal
 
     from meter.ledger import Ledger
@@ -25,6 +26,7 @@ GROUPS = {
     "team": ("team",),
     "purpose": ("purpose",),
     "session": ("session",),
+    "environment": ("environment",),
 }
 """What calls can be grouped by, and the columns that name a group."""
 UNITS = ("day", "week", "month")
@@ -37,7 +39,11 @@ NONE = "(none)"
 """How calls without a team, session, … are named."""
 
 _WITH_REVENUE = frozenset({"user", "environment"})
-"""Filters under which a user's cost is still the whole that the fee is held against."""
+"""Filters under which a fee is held against the cost: a user's is the whole, an environment's what they pay for.
+
+An environment keeps tests and trials apart from what is sold, so its margin is the one that a seller asks for; what the
+same users cost in others is said in the header.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +143,17 @@ def currency_of(code: str) -> str:
     if not re.fullmatch("[A-Za-z]{3}", code):
         raise InputError(f'"{code}" is no currency; give an ISO code like USD.')
     return code.upper()
+
+
+def unseen(ledger: Ledger, where: Mapping[str, str | None]) -> Iterator[str]:
+    """Yield what to say of each filter that no call in the ledger ever had, with the nearest value that one had."""
+    for name, value in where.items():
+        if value is None or ledger.summarize(Query(where={name: value})):
+            continue
+        if name == "user" and ledger.subscriptions(value):
+            continue
+        known = [str(each.key[0]) for each in ledger.summarize(Query(by=(name,))) if each.key[0]]
+        yield f'No call in this ledger has the {name} "{value}".{suggest(value, known)}'
 
 
 def _instant(given: str | date | None, zone_name: str) -> datetime | None:

@@ -41,6 +41,8 @@ class Header:
     """Calls without a user."""
     spilled: int
     """Rows beside the ledger that could not be written into it yet; they are in no figure."""
+    elsewhere: tuple[Row, ...] = ()
+    """By currency, what other environments cost: the fees are whole, and held against one environment alone."""
     rejected: int
     """Rows that were no entry, or that the ledger refused for what they say; they are in no figure."""
 
@@ -96,6 +98,10 @@ class Header:
             ],
             **{f"{name}_calls": self.count(f"{name}_calls") for name in _COUNTED},
             "unattributed_calls": self.unattributed_calls,
+            "elsewhere": [
+                {"calls": row.calls, "cost": amount(row.cost_nanos or 0), "cost_currency": row.cost_currency}
+                for row in self.elsewhere
+            ],
             "spilled": self.spilled,
             "rejected": self.rejected,
         }
@@ -111,6 +117,8 @@ class Header:
         for code, day in self.missing:
             remedy = f"`meter fx set {code} {self.ask.currency} RATE --on {day}`"
             yield "", f"{code} stands apart, no rate on {day}: {remedy}"
+        if self.elsewhere:
+            yield "Fees", f"whole, held against this environment alone; {self._others()}"
         for place, text in enumerate(self._evidence()):
             yield "" if place else "Evidence", text
         if self.spilled:
@@ -128,6 +136,13 @@ class Header:
                 yield f"{_rate(known[-1])} after {len(known) - 1} others from {known[0].on} on"
             else:
                 yield from map(_rate, known)
+
+    def _others(self) -> str:
+        calls = sum(row.calls for row in self.elsewhere)
+        known = [f"{shown(amount(row.cost_nanos))} {row.cost_currency}" for row in self.elsewhere if row.cost_nanos]
+        bound = "" if all(row.complete for row in self.elsewhere) else "≥ "
+        cost = f", {bound}{' and '.join(known)}" if known else ""
+        return f"{_calls(calls)} in others{cost}: `meter report --by environment`"
 
     def _day(self) -> list[str]:
         days = self.days

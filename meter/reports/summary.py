@@ -71,9 +71,8 @@ def summarize(ledger: Ledger, ask: Ask) -> Report:
     costs = _costs(ledger, ask, slices)
     rows = (_by_time if ask.unit else _by_group)(ask, slices, costs, subscriptions)
     totals = sum_rows(rows, ask.currency)
-    return Report(
-        header=header_of(ledger, ask, slices, rows, totals), columns=ask.columns, rows=tuple(rows), totals=totals
-    )
+    header = replace(header_of(ledger, ask, slices, rows, totals), elsewhere=_elsewhere(ledger, ask, subscriptions))
+    return Report(header=header, columns=ask.columns, rows=tuple(rows), totals=totals)
 
 
 def _subscriptions(ledger: Ledger, ask: Ask) -> list[Subscription]:
@@ -102,6 +101,16 @@ def _summed(ledger: Ledger, ask: Ask, subscriptions: list[Subscription]) -> Wind
                 f"{days:,} days are more than {MOST_ROWS:,} rows by {ask.unit}; give a shorter window or --by month."
             )
     return replace(window, since=since, until=max(since, until))
+
+
+def _elsewhere(ledger: Ledger, ask: Ask, subscriptions: list[Subscription]) -> tuple[Row, ...]:
+    """Return the sums of the other environments, where whole fees are held against the calls of one."""
+    if "environment" not in ask.where or not subscriptions:
+        return ()
+    where = {name: value for name, value in ask.where.items() if name != "environment"}
+    each = summarize(ledger, replace(ask, by="environment", where=where)).rows
+    rows = [row for row in each if row.labels[0] != ask.where["environment"]]
+    return sum_rows(rows, ask.currency) if rows else ()
 
 
 def _costs(ledger: Ledger, ask: Ask, slices: Sequence[Slice]) -> Groups:
