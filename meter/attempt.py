@@ -22,6 +22,7 @@ from meter.attribution import Attribution
 from meter.ending import Ending
 from meter.entry import Entry, now
 from meter.failure import outcome_of
+from meter.layer import Layer
 from meter.machine import Share
 from meter.model import is_vendor, resolve
 from meter.usage import usage_of
@@ -50,8 +51,6 @@ class Attempt:
     """What was reserved."""
     share: Share | None = None
     """Machine time, on a server that is no vendor's."""
-    sent: list[int] = field(default_factory=lambda: [0])
-    """How many requests left for the backend, retries included: the list's one item."""
     hides_usage: bool = False
     """True where usage was asked for on the caller's behalf: its chunk is not handed over."""
     source: str = "meter"
@@ -63,6 +62,8 @@ class Attempt:
     """The process that made the call; a child has a copy of what is open in it, but not the call."""
     entry: Entry | None = None
     """What was written; None while the call is under way."""
+    layer: Layer = field(default_factory=Layer)
+    """The call as what its backend runs sees it, and how many requests left."""
 
     @property
     def streams(self) -> bool:
@@ -127,7 +128,7 @@ class Attempt:
     def is_replay(self, answer: Any) -> bool:
         """Tell whether an answer, or a stream, came out of litellm's cache, so that nothing was sent."""
         hidden = getattr(answer, "_hidden_params", None)
-        return self.sent[0] == 0 and isinstance(hidden, dict) and hidden.get("cache_hit") is True
+        return self.layer.sent == 0 and isinstance(hidden, dict) and hidden.get("cache_hit") is True
 
     def _whole(self, response: Any) -> Ending:
         outcome: Outcome = "replayed" if self.is_replay(response) else "ok"
@@ -154,7 +155,7 @@ class Attempt:
                 source_key=self.source_key,
                 model=model.name,
                 provider=model.provider,
-                attempts=max(self.sent[0], 1),
+                attempts=max(self.layer.sent, 1),
                 error=ending.error,
             )
             return self.entry
@@ -180,7 +181,7 @@ class Attempt:
             model=served.name,
             provider=served.provider,
             response_id=text_of(getattr(ending.answer, "id", None)),
-            attempts=max(self.sent[0], 1),
+            attempts=max(self.layer.sent, 1),
             usage=usage,
             counted_output_tokens=counted.output_tokens if counted else None,
             status=charge.status,

@@ -8,27 +8,13 @@ import importlib
 import importlib.util
 import os
 import sys
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+from meter import layer
 from meter.errors import MissingPackage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from contextvars import Token
-
-under_way: ContextVar[list[int] | None] = ContextVar("meter_under_way", default=None)
-"""Set while a metered call runs; its one item counts the HTTP requests that leave.
-
-A call made from within it is part of it and leaves no row."""
-
-
-def unmark(mark: Token[list[int] | None]) -> None:
-    """Take `under_way` back to what it was."""
-    try:
-        under_way.reset(mark)
-    except ValueError:  # an awaited call that is thrown away with its event loop ends in the context of whoever does so
-        return
 
 
 def call(verb: str, request: dict[str, Any]) -> Any:
@@ -75,9 +61,9 @@ def _count_requests() -> None:
     def counting(send: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(send)
         def counted(*args: Any, **kwargs: Any) -> Any:
-            counter = under_way.get()
-            if counter is not None:
-                counter[0] += 1
+            call = layer.here()
+            if call is not None:
+                call.sent += 1
             return send(*args, **kwargs)
 
         return counted

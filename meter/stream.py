@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 from meter.answered import remember
-from meter.backend import under_way, unmark
 from meter.ending import Ending
 from meter.failure import outcome_of
 from meter.usage import usage_of
@@ -63,7 +62,7 @@ class MeteredStream:
 
     def __next__(self) -> Any:
         while self._wants_more():
-            mark = under_way.set(self._attempt.sent)
+            mark = self._attempt.layer.enter(self._attempt.request)
             self._attempt.enter_machine()
             try:
                 ending = self._take(next(self._stream, _END))
@@ -75,14 +74,14 @@ class MeteredStream:
                 break
             finally:
                 self._attempt.leave_machine()
-                unmark(mark)
+                self._attempt.layer.leave(mark)
             if ending is not None:
                 self._attempt.end(ending)
         return self._hand_over(StopIteration)
 
     async def __anext__(self) -> Any:
         while self._wants_more():
-            mark = under_way.set(self._attempt.sent)
+            mark = self._attempt.layer.enter(self._attempt.request)
             self._attempt.enter_machine()
             try:
                 ending = self._take(await anext(self._stream, _END))
@@ -97,7 +96,7 @@ class MeteredStream:
                 break
             finally:
                 self._attempt.leave_machine()
-                unmark(mark)
+                self._attempt.layer.leave(mark)
             if ending is not None:
                 await self._attempt.end_async(ending)
         return self._hand_over(StopAsyncIteration)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from meter import backend
 from meter.attempt import begin, begin_async, failed
-from meter.backend import under_way, unmark
+from meter.layer import is_step
 from meter.stream import MeteredStream
 
 if TYPE_CHECKING:
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 def pass_through(books: Books, verb: str, request: dict[str, Any], send: Callable[[dict[str, Any]], Any]) -> Any:
     """Send a request, write its entry, and return the answer, or raise the error, as the backend gave it."""
-    if under_way.get() is not None:
+    if is_step(request):
         return send(request)
     backend.warm()  # before the clock runs: its import is no latency of the model's
     attempt = begin(books, verb, request)
-    mark = under_way.set(attempt.sent)
+    mark = attempt.layer.enter(attempt.request)
     try:
         response = send(attempt.request)
     except BaseException as error:
         attempt.fail(error)
         raise
     finally:
-        unmark(mark)
+        attempt.layer.leave(mark)
     return MeteredStream(response, attempt) if attempt.streams else attempt.finish(response)
 
 
@@ -37,12 +37,12 @@ async def pass_through_async(
     books: Books, verb: str, request: dict[str, Any], send: Callable[[dict[str, Any]], Awaitable[Any]]
 ) -> Any:
     """Send a request, write its entry, and return the answer, or raise the error, as the backend gave it."""
-    if under_way.get() is not None:
+    if is_step(request):
         return await send(request)
     if not backend.is_ready():
         await asyncio.to_thread(backend.warm)
     attempt = await begin_async(books, verb, request)
-    mark = under_way.set(attempt.sent)
+    mark = attempt.layer.enter(attempt.request)
     try:
         response = await send(attempt.request)
     except GeneratorExit as error:  # the event loop is gone, and nothing can be awaited any more
@@ -53,5 +53,5 @@ async def pass_through_async(
         await attempt.fail_async(error)
         raise
     finally:
-        unmark(mark)
+        attempt.layer.leave(mark)
     return MeteredStream(response, attempt) if attempt.streams else await attempt.finish_async(response)

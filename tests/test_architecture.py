@@ -26,7 +26,7 @@ CALL_SIDE = (
     ("ending",),
     ("asked",),
     ("answered", "backend", "books", "failure", "recording"),
-    ("later", "lengths", "turn", "unwritten"),
+    ("later", "layer", "lengths", "turn", "unwritten"),
 )
 READ_SIDE = (("reports", "importing", "economics", "local"),)
 SHARED = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -259,6 +260,19 @@ def test_a_wrapped_client_under_a_metered_call_is_one_row(replay: Replay, metere
         metered.completion(model="openai/gpt-4o", messages=HELLO, api_base=f"{replay.url}/v1", client=client)
     assert figures(only(metered)) == ("ok", 14, 8, "provider")
     assert only(metered).attempts == 1
+
+
+def test_what_was_begun_during_a_request_makes_calls_of_its_own_after_it(
+    openai: Any, replay: Replay, metered: meter.Meter
+) -> None:
+    """A thread or task that an SDK's request began inherits its context; what it sends later is no retry of it."""
+    inherited: list[contextvars.Context] = []
+    openai._client.event_hooks["request"].append(lambda _: inherited.append(contextvars.copy_context()))
+    replay.play(CALL)
+    openai.chat.completions.create(**CHAT)
+    replay.fail(401)
+    inherited[0].run(openai._client.post, "chat/completions", json=CHAT)
+    assert [entry.outcome for entry in entries(metered)] == ["ok", "refused"]
 
 
 def test_a_client_of_google_that_was_given_aiohttp_is_not_wrapped(metered: meter.Meter) -> None:

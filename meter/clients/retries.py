@@ -41,6 +41,8 @@ class Request:
         """How the last sending failed; written only if no other follows."""
         self.refused: MeterError | None = None
         """Why meter did not let it through; an SDK that asks again is told the same."""
+        self.is_over = False
+        """True from its end on: whoever inherited its mark makes requests of their own."""
 
     @property
     def entry(self) -> Entry | None:
@@ -49,11 +51,13 @@ class Request:
 
     def over(self) -> None:
         """Write how the last sending failed, since no other follows."""
+        self.is_over = True
         if self.attempt is not None and self.failed is not None:
             self.attempt.end(self.failed)
 
     async def over_async(self) -> None:
         """Write how the last sending failed, without holding the event loop."""
+        self.is_over = True
         if self.attempt is not None and self.failed is not None:
             await self.attempt.end_async(self.failed)
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from meter.answered import remember
 from meter.attempt import begin, begin_async
-from meter.backend import under_way, unmark
 from meter.clients.asking import asked_for_usage, read_request
 from meter.clients.heard import Heard
 from meter.clients.retries import Request, under_request
@@ -16,6 +15,7 @@ from meter.clients.tee import AsyncTee, Hiding, SyncTee, decoder_of, tee_class
 from meter.ending import Ending
 from meter.errors import BudgetExceeded, MeterError
 from meter.failure import LOST_STATUS, outcome_of
+from meter.layer import Layer, is_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,9 +64,10 @@ class Sending:
         self.http = http if edited is None else edited
         """What is sent."""
         self.asking = asking
+        self.layer = Layer()
         around = under_request.get()
-        self.request = around or Request()
-        self._joined = around is not None
+        self._joined = around is not None and not around.is_over
+        self.request = around if around is not None and self._joined else Request()
         self._hides_usage = edited is not None
         self._package = package
 
@@ -78,7 +79,7 @@ class Sending:
 
     def goes(self, attempt: Attempt) -> None:
         """Note that it goes out: the first time, or once more."""
-        attempt.sent[0] = attempt.sent[0] + 1 if self.request.attempt is attempt else 1
+        attempt.layer.sent = attempt.layer.sent + 1 if self.request.attempt is attempt else 1
         self.request.attempt, self.request.failed = attempt, None
         attempt.enter_machine()
 
@@ -130,10 +131,8 @@ class Sending:
 
 def _sending(http: Any, package: Any) -> Sending | None:
     """Return the call that a request is; None where it passes untouched: it is none, or part of a metered one."""
-    if under_way.get() is not None:
-        return None
     asking = read_request(http)
-    return None if asking is None else Sending(http, asking, package)
+    return None if asking is None or is_step(asking.request) else Sending(http, asking, package)
 
 
 def _sent(books: Books, own: Callable[..., Any], package: Any) -> Callable[..., Any]:
@@ -150,7 +149,7 @@ def _sent(books: Books, own: Callable[..., Any], package: Any) -> Callable[..., 
         except MeterError as error:
             return sending.refused(error)
         sending.goes(attempt)
-        mark = under_way.set([0])
+        mark = sending.layer.enter(sending.asking.request)
         try:
             response = own(sending.http, **options)
         except BaseException as error:
@@ -160,7 +159,7 @@ def _sent(books: Books, own: Callable[..., Any], package: Any) -> Callable[..., 
             raise
         finally:
             attempt.leave_machine()
-            unmark(mark)
+            sending.layer.leave(mark)
         ending = sending.answered(attempt, response, stream=bool(options.get("stream")), awaited=False)
         if ending is not None:
             attempt.end(ending)
@@ -184,7 +183,7 @@ def _sent_async(books: Books, own: Callable[..., Any], package: Any) -> Callable
         except MeterError as error:
             return sending.refused(error)
         sending.goes(attempt)
-        mark = under_way.set([0])
+        mark = sending.layer.enter(sending.asking.request)
         try:
             response = await own(sending.http, **options)
         except BaseException as error:
@@ -194,7 +193,7 @@ def _sent_async(books: Books, own: Callable[..., Any], package: Any) -> Callable
             raise
         finally:
             attempt.leave_machine()
-            unmark(mark)
+            sending.layer.leave(mark)
         ending = sending.answered(attempt, response, stream=bool(options.get("stream")), awaited=True)
         if ending is not None:
             await attempt.end_async(ending)
