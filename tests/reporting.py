@@ -70,7 +70,7 @@ def november(ledger: Ledger, by: str = "user", zone: str = "UTC", **given: Any) 
     return summarize(ledger, Ask(by=by, **{"window": month_window("2026-11", zone), "now": NOW, **given}))
 
 
-def rows(report: Report) -> dict[str, Row]:
+def rows(report: Report) -> dict[str | None, Row]:
     """Return the rows of a report that has one for each label."""
     found = {row.labels[0]: row for row in report.rows}
     assert len(found) == len(report.rows)

@@ -73,7 +73,8 @@ def test_a_report_is_this_months_users(ledger: Ledger) -> None:
     ("options", "users"),
     [
         (["--user", "alice"], ["alice"]),
-        (["--user", "(unattributed)"], ["(unattributed)"]),
+        (["--user", "(unattributed)"], [None]),
+        (["--user", '"(unattributed)"'], ["(unattributed)"]),
         (["--model", "other"], ["bob"]),
         (["--env", "test"], ["eve"]),
         (["--env", "nowhere"], []),
@@ -81,6 +82,7 @@ def test_a_report_is_this_months_users(ledger: Ledger) -> None:
 )
 def test_filters_leave_only_what_they_name(ledger: Ledger, options: list[str], users: list[str]) -> None:
     ledger.append([call("alice", 1), call("bob", 2, model="other"), call("eve", 3, environment="test"), call(None, 4)])
+    ledger.append([call("(unattributed)", 5)])
     assert [row["user"] for row in rows(*options)] == users
 
 

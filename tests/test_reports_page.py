@@ -86,6 +86,24 @@ def test_of_many_users_the_worst_twenty_are_listed_and_the_rest_is_one_row(ledge
         assert "user10" in text(november(ledger), form)
 
 
+@pytest.mark.parametrize(
+    ("by", "name", "shown", "absent"),
+    [
+        ("user", "(unattributed)", '"(unattributed)"', "(unattributed)"),
+        ("user", '"(unattributed)"', '""(unattributed)""', "(unattributed)"),
+        ("user", "(none)", "(none)", "(unattributed)"),
+        ("team", "(none)", '"(none)"', "(none)"),
+        ("team", "", '""', "(none)"),
+    ],
+)
+def test_no_name_passes_for_calls_that_have_none(ledger: Ledger, by: str, name: str, shown: str, absent: str) -> None:
+    ledger.append([call(**{"user": None, by: name}, nanos=5), call(**{"user": None, by: None}, nanos=7)])
+    report = november(ledger, by)
+    for form in ("table", "md"):
+        assert {shown, absent} <= set(text(report, form).replace("\\", "").split())
+    assert {each["cost_nanos"]: each[by] for each in report.record()["rows"]} == {5: name, 7: None}
+
+
 def test_twenty_users_are_all_listed(ledger: Ledger) -> None:
     ledger.append([call(f"user{number:02}", number) for number in range(1, 21)])
     page = text(november(ledger))

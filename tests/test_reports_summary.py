@@ -93,11 +93,12 @@ def test_a_subscription_outside_the_window_is_not_in_it(ledger: Ledger) -> None:
 
 
 def test_a_call_without_a_user_is_a_row_of_its_own(ledger: Ledger) -> None:
-    """Pitfall 33: a call without a user lands in `(unattributed)` and is shown."""
+    """Pitfall 33: a call without a user is in a row of nobody, and shown."""
     ledger.append([call(None, 7), call("alice", 5)])
     report = november(ledger)
-    assert rows(report)["(unattributed)"].cost_nanos == 7
-    assert report.rows[-1].labels == ("(unattributed)",)
+    assert rows(report)[None].cost_nanos == 7
+    assert report.rows[-1].labels == (None,)
+    assert report.record()["rows"][-1]["user"] is None
     assert report.header.unattributed_calls == 1
     assert november(ledger, "model").header.unattributed_calls == 1
     assert november(ledger, where={"user": None}).header.unattributed_calls == 1
@@ -111,7 +112,7 @@ def test_a_background_call_belongs_to_the_user_who_caused_it(ledger: Ledger) -> 
     assert {name: row.cost_nanos for name, row in rows(november(ledger, "purpose")).items()} == {
         "chat": 10,
         "title": 1,
-        "(none)": 2,
+        None: 2,
     }
 
 
@@ -202,7 +203,7 @@ def test_users_are_listed_by_the_least_gross_profit(ledger: Ledger) -> None:
         "mid",
         "rich",
         "unknown",
-        "(unattributed)",
+        None,
     ]
 
 

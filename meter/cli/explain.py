@@ -116,7 +116,7 @@ def _screen(entry: Entry, zone_name: str) -> Iterator[str]:
 def _facts(entry: Entry, zone_name: str) -> Iterator[tuple[str, str]]:
     """Yield what identifies a call and what its charge rests on."""
     from meter.period import show
-    from meter.reports.ask import UNATTRIBUTED
+    from meter.reports.ask import label_shown
 
     yield "Call", str(entry.id)
     if entry.corrects:
@@ -126,7 +126,7 @@ def _facts(entry: Entry, zone_name: str) -> Iterator[tuple[str, str]]:
     times = [(entry.latency_ms, "to the last token"), (entry.first_token_ms, "to the first")]
     took = [f"{ms:,} ms {what}" for ms, what in times if ms is not None]
     yield "At", ", ".join([f"{show(entry.at.replace(microsecond=0), zone_name)} {zone_name}", *took])
-    who = [entry.user or UNATTRIBUTED]
+    who = [label_shown("user", entry.user)]
     who += [f"{name} {value}" for name in ("team", "session", "purpose") if (value := getattr(entry, name))]
     who += [f"claimed to be {entry.claimed_user}"] if entry.claimed_user else []
     yield "User", ", ".join([*who, f"environment {entry.environment}"])

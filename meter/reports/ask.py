@@ -38,6 +38,22 @@ UNATTRIBUTED = "(unattributed)"
 NONE = "(none)"
 """How calls without a team, session, … are named."""
 
+
+def label_shown(column: str, value: str | None) -> str:
+    """Return what names a row as people see it; a name that would pass for one of these two stands in quotes."""
+    absent = UNATTRIBUTED if column == "user" else NONE
+    if value is None:
+        return absent
+    return f'"{value}"' if value.strip('"') in {absent, ""} else value
+
+
+def user_given(text: str) -> str | None:
+    """Return the user that is meant by what label_shown() shows; None for calls without one."""
+    if text == UNATTRIBUTED:
+        return None
+    return text[1:-1] if text.strip('"') == UNATTRIBUTED else text
+
+
 _WITH_REVENUE = frozenset({"user", "environment"})
 """Filters under which a fee is held against the cost: a user's is the whole, an environment's what they pay for.
 
@@ -118,8 +134,8 @@ class Wanted:
     def _where(self) -> dict[str, str | None]:
         given = {"user": self.user, "model": self.model, "environment": self.environment}
         where: dict[str, str | None] = {name: value for name, value in given.items() if value is not None}
-        if self.user == UNATTRIBUTED:
-            where["user"] = None
+        if self.user is not None:
+            where["user"] = user_given(self.user)
         return where
 
     def _window(self, zone_name: str, at: datetime) -> Window:

@@ -13,7 +13,7 @@ from meter.hold import is_gone
 from meter.ledger.query import Query
 from meter.period import show
 from meter.pricebook import PriceBook
-from meter.reports.ask import UNATTRIBUTED
+from meter.reports.ask import label_shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -104,7 +104,7 @@ def last_entry(about: About) -> Check:
     last = found[0]
     names = ("at", "user", "model", "provider", "outcome", "source", "host", "environment")
     model = f"{last.model} at {last.provider or 'an unknown provider'}"
-    line = ", ".join([about.show(last.at), last.user or UNATTRIBUTED, model, last.outcome])
+    line = ", ".join([about.show(last.at), label_shown("user", last.user), model, last.outcome])
     return Check("last_entry", {"id": str(last.id), **{name: getattr(last, name) for name in names}}, (line,))
 
 

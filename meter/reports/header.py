@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from meter import spill
 from meter.ledger.query import Query
 from meter.period import zone
-from meter.reports.ask import UNATTRIBUTED
+from meter.reports.ask import label_shown
 from meter.reports.money import amount, shown, shown_percent, shown_rate
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class Header:
 
     def lines(self) -> Iterator[tuple[str, str]]:
         """Yield what stands above the table on a screen, each with its name."""
-        where = {name: value or "(none)" for name, value in self.ask.where.items() if name != "environment"}
+        where = {name: label_shown(name, value) for name, value in self.ask.where.items() if name != "environment"}
         environment = self.ask.where.get("environment")
         about = [self.ledger, f"environment {environment}" if environment else "all environments"]
         yield "Ledger", ", ".join([*about, *(f"{name} {value}" for name, value in where.items())])
@@ -209,7 +209,7 @@ def _unattributed(ledger: Ledger, ask: Ask, rows: Sequence[Row]) -> int:
     if "user" in ask.where:
         return 0 if ask.where["user"] is not None else sum(row.calls for row in rows)
     if ask.by == "user":
-        return sum(row.calls for row in rows if row.labels[0] == UNATTRIBUTED)
+        return sum(row.calls for row in rows if row.labels[0] is None)
     query = Query(since=ask.window.since, until=ask.window.until, where={**ask.where, "user": None})
     return sum(calls.calls for calls in ledger.summarize(query))
 

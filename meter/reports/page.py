@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from meter.reports.ask import UNATTRIBUTED
+from meter.reports.ask import label_shown
 from meter.reports.money import shown, shown_percent
 from meter.reports.render import Column, csv_lines, json_document, json_text, markdown, md_text, table, visible
 from meter.reports.row import Row, sum_rows
@@ -61,12 +61,12 @@ def _markdown(report: Report) -> Iterator[str]:
 
 def _listed(report: Report) -> tuple[list[Row], bool]:
     """Return the rows for a screen, those of most users summed where there are many, and whether they were."""
-    users = [row for row in report.rows if row.labels[0] != UNATTRIBUTED]
+    users = [row for row in report.rows if row.labels[0] is not None]
     if report.columns != ("user",) or len(users) <= LISTED:
         return list(report.rows), False
     hidden = users[LISTED:]
     label = f"and {len({row.labels for row in hidden}):,} more"
-    unattributed = [row for row in report.rows if row.labels[0] == UNATTRIBUTED]
+    unattributed = [row for row in report.rows if row.labels[0] is None]
     return [*users[:LISTED], *sum_rows(hidden, report.header.ask.currency, label), *unattributed], True
 
 
@@ -106,6 +106,7 @@ def _records(report: Report, rows: Sequence[Row]) -> tuple[list[dict[str, Any]],
 
 def _worded(row: Row, report: Report) -> dict[str, Any]:
     record = row.record(report.columns)
+    record |= {column: label_shown(column, label) for column, label in zip(report.columns, row.labels, strict=False)}
     several = len(report.totals) > 1
     for name in MONEY:
         code = row.cost_currency if name == "cost" else row.revenue_currency

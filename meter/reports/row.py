@@ -45,8 +45,8 @@ _counts_of = attrgetter(*COUNTS)
 class Row:
     """The calls of one group in one currency, and what was earned there."""
 
-    labels: tuple[str, ...]
-    """What the row is about, in the order of the report's columns."""
+    labels: tuple[str | None, ...]
+    """What the row is about, in the order of the report's columns; None for calls without a user, team, …"""
     plan: str | None = None
     """The last plan in force in the window; None without one, and where rows are no users."""
     calls: int = 0
@@ -160,7 +160,7 @@ class Tally:
 
 
 def rows_of(
-    labels: tuple[str, ...], costs: Mapping[str | None, Tally], earned: Earned | None, reporting: str, scale: int
+    labels: tuple[str | None, ...], costs: Mapping[str | None, Tally], earned: Earned | None, reporting: str, scale: int
 ) -> list[Row]:
     """Return one row, or one per currency where a group's calls stand in several that cannot be converted.
 

@@ -10,7 +10,6 @@ from meter.errors import InvalidTime
 from meter.fx import FxTable
 from meter.ledger.query import Query
 from meter.period import month_of
-from meter.reports.ask import NONE, UNATTRIBUTED
 from meter.reports.header import Header, header_of
 from meter.reports.margin import Earned, earned_by_time, earned_by_user, in_force
 from meter.reports.row import COUNTS, Row, Tally, rows_of, sum_rows
@@ -134,9 +133,8 @@ def _by_group(ask: Ask, slices: Sequence[Slice], costs: Groups, subscriptions: l
     earned = earned_by_user(subscriptions, slices, ask)
     rows = []
     for key in dict.fromkeys([*costs, *((user,) for user in earned)]):
-        labels = tuple(_label(column, value) for column, value in zip(ask.columns, key, strict=True))
         terms = earned.get(key[0]) or Earned() if ask.has_revenue else None
-        rows += rows_of(labels, costs.get(key, {}), terms, ask.currency, _scale(slices))
+        rows += rows_of(key, costs.get(key, {}), terms, ask.currency, _scale(slices))
     rows.sort(key=_worst_first(ask.currency) if ask.has_revenue else _dearest_first(ask.currency))
     return rows
 
@@ -157,23 +155,21 @@ def _scale(slices: Sequence[Slice]) -> int:
     return slices[0].scale if slices else 1
 
 
-def _label(column: str, value: object) -> str:
-    if value is None or value == "":
-        return UNATTRIBUTED if column == "user" else NONE
-    return str(value)
-
-
 def _worst_first(currency: str) -> Callable[[Row], Any]:
     """Return a sort key: the least gross profit first, then what is unknown, calls without a user last."""
 
     def key(row: Row) -> tuple[Any, ...]:
         profit = row.gross_profit_nanos
-        nobody = row.labels[0] == UNATTRIBUTED
-        return nobody, profit is None, row.cost_currency != currency, profit or 0, row.labels
+        nobody = row.labels[0] is None
+        return nobody, profit is None, row.cost_currency != currency, profit or 0, _in_order(row)
 
     return key
 
 
 def _dearest_first(currency: str) -> Callable[[Row], Any]:
     """Return a sort key: the largest cost first, then what is unknown."""
-    return lambda row: (row.cost_nanos is None, row.cost_currency != currency, -(row.cost_nanos or 0), row.labels)
+    return lambda row: (row.cost_nanos is None, row.cost_currency != currency, -(row.cost_nanos or 0), _in_order(row))
+
+
+def _in_order(row: Row) -> list[tuple[bool, str]]:
+    return [(label is None, label or "") for label in row.labels]
