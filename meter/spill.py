@@ -89,8 +89,8 @@ def rejected(url: str | Path) -> int:
 def _rows_of(path: Path) -> int:
     try:
         return path.read_bytes().count(b"\n")
-    except OSError:
-        return 0  # there is none, or it was taken in meanwhile
+    except (OSError, ValueError):
+        return 0  # there is none, or there can be none by this name, or it was taken in meanwhile
 
 
 def take_in(ledger: Settles) -> int:
@@ -200,7 +200,7 @@ def _waiting(path: Path) -> list[Path]:
     """Return the files that hold spilled entries."""
     try:
         beside = list(path.parent.iterdir())
-    except OSError:
+    except (OSError, ValueError):
         return []
     return [
         file

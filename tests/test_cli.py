@@ -126,6 +126,24 @@ def test_a_path_that_is_no_ledger_is_an_error_not_a_traceback(kind: str, ledger_
     assert str(ledger_path) in result.stderr.replace("\n", "")
 
 
+@pytest.mark.parametrize("command", ["report", "doctor", "ledger recover", "plan add plus --price 20", "explain last"])
+@pytest.mark.parametrize("name", ["x" * 300, "\ud800"])
+def test_a_path_that_no_file_can_have_is_an_error_not_a_traceback(command: str, name: str, ledger_path: Path) -> None:
+    result = CliRunner().invoke(main, [*command.split(), "--ledger", str(ledger_path.parent / name)])
+    assert isinstance(result.exception, SystemExit)
+    assert result.exit_code == (3 if command == "doctor" else 1)
+    assert result.output.count("cannot be used (") == 1
+
+
+@pytest.mark.parametrize("command", ["report", "subscription list", "explain", "explain --month 2026-11"])
+@pytest.mark.parametrize("form", ["", "--json"])
+def test_a_user_in_letters_that_are_none_is_nobody(command: str, form: str, ledger_path: Path) -> None:
+    """What is no UTF-8 on the command line reaches Python as a lone surrogate."""
+    open_ledger(ledger_path, zone="UTC").close()
+    result = CliRunner().invoke(main, [*command.split(), "--user", "\udcff", *form.split()])
+    assert (result.exit_code, result.exception) == (0, None)
+
+
 def test_a_setting_that_cannot_be_used_is_wrong_usage(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("METER_CURRENCY", "dollars")
     result = CliRunner().invoke(main, ["report"])

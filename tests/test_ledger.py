@@ -682,6 +682,14 @@ class TestReference:
             interval=Interval("month"),
         )
 
+    def test_words_that_are_no_text_are_kept_in_letters(self, ledger: Ledger) -> None:
+        """A lone surrogate, as Python has what was no UTF-8, cannot be kept as it is."""
+        odd = "\udcff"
+        assert ledger.subscriptions(odd) == []
+        ledger.add_price(MINI, actor=odd, reason=odd)
+        ledger.add_fx_rate(FxRate("CNY", "USD", Decimal("0.14"), date(2026, 11, 1), odd), actor=odd, reason=odd)
+        assert [rate.source for rate in ledger.fx_rates()] == [r"\udcff"]
+
     def test_plans_come_back_by_name_with_their_instant(self, ledger: Ledger) -> None:
         ledger.add_plan(self.PLUS, actor="ops", reason="launch")
         ledger.add_plan(replace(self.PLUS, name="basic", interval=Interval("week", 2)))

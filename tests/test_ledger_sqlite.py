@@ -518,6 +518,25 @@ class TestFiles:
         with pytest.raises(LedgerUnavailable, match="cannot be made"):
             opened(tmp_path / "file" / "ledger.db")
 
+    @pytest.mark.parametrize("read_only", [True, False])
+    @pytest.mark.parametrize("name", ["x" * 256, "x" * 252, "x/" * 3_000 + "ledger.db", "\ud800.db"])
+    def test_a_path_that_no_file_can_have_is_refused(self, tmp_path: Path, name: str, read_only: bool) -> None:
+        """Of 252 letters the file could be, but not the one beside it that SQLite writes first."""
+        with pytest.raises(LedgerUnavailable, match=r"cannot be used \(.*\); name another file with METER_LEDGER"):
+            opened(tmp_path / name, read_only=read_only)
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_home_nobody_has_is_refused(self) -> None:
+        with pytest.raises(LedgerUnavailable, match=r"~nobody-of-this-name.*home folder"):
+            open_ledger("~nobody-of-this-name/ledger.db")
+
+    def test_a_working_folder_that_is_gone_is_told(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "gone").mkdir()
+        monkeypatch.chdir(tmp_path / "gone")
+        (tmp_path / "gone").rmdir()
+        with pytest.raises(LedgerUnavailable, match="give an absolute path"):
+            open_ledger("ledger.db")
+
     @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
     def test_a_pipe_is_refused_not_waited_for(self, tmp_path: Path) -> None:
         os.mkfifo(tmp_path / "pipe")
@@ -651,6 +670,16 @@ class TestRights:
         kept.chmod(0o000)
         with unprivileged(), pytest.raises(LedgerUnavailable, match="may not be read by this user"):
             opened(kept, read_only=True)
+
+    @pytest.mark.parametrize("read_only", [True, False])
+    @pytest.mark.parametrize("name", ["ledger.db", "other.db", "sub/ledger.db"])
+    def test_a_folder_that_may_not_be_entered_is_told(self, kept: Path, name: str, read_only: bool) -> None:
+        kept.parent.chmod(0o000)
+        with (
+            unprivileged(),
+            pytest.raises(LedgerUnavailable, match=r"cannot be used \(Permission denied\); name another"),
+        ):
+            opened(kept.parent / name, read_only=read_only)
 
     def test_a_reader_changes_nothing(self, ledger: SqliteLedger) -> None:
         reading = opened(Path(ledger.url), read_only=True)

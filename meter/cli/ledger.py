@@ -59,7 +59,7 @@ def recover(ctx: click.Context, ledger: str | None) -> None:
     settings = settings_for(ledger)
     before = spill.rejected(settings.ledger)
     held: list[UUID] = []
-    if not spill.count(settings.ledger) or place_of(settings.ledger).path.exists():
+    if not spill.count(settings.ledger) or place_of(settings.ledger).exists:
         # where it was deleted, what waits makes a new one
         with reading(settings) as opened:
             held = [hold.id for hold in opened.holds()]

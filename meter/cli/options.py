@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import sys
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -100,9 +99,11 @@ def settings_for(ledger: str | None = None, **flags: str | None) -> Settings:
 def reading(settings: Settings) -> Iterator[Ledger]:
     """Open the ledger to read it; say what to do where there is none yet."""
     from meter.ledger import open_ledger
+    from meter.ledger.place import place_of
 
-    if "://" not in settings.ledger and not Path(settings.ledger).exists():
-        raise NoLedger(NO_LEDGER.format(path=settings.ledger))
+    where = place_of(settings.ledger)
+    if not where.exists:
+        raise NoLedger(NO_LEDGER.format(path=where.path))
     ledger = open_ledger(settings.ledger, read_only=True, create=False)
     try:
         yield ledger

@@ -106,11 +106,7 @@ class Connections:
 
     def check_file(self) -> None:
         """Raise LedgerUnavailable where the path no longer leads to the file that is open: rows would go nowhere."""
-        try:
-            found = os.stat(self.place.path)  # noqa: PTH116  twice as fast as Path.stat, and on the path of every call
-        except OSError as error:
-            raise self._lost() from error
-        if (found.st_dev, found.st_ino) != self._identity:
+        if self._found() != self._identity:
             raise self._lost()
 
     def close(self) -> None:
@@ -124,8 +120,7 @@ class Connections:
         if self._closed:
             raise LedgerUnavailable(f"The ledger {self.place.path} is closed; open it again with open_ledger.")
         if self._identity is None:
-            found = self.place.path.stat()
-            self._identity = (found.st_dev, found.st_ino)
+            self._identity = self._found()
         else:
             self.check_file()
         with speaking(self.place):
@@ -135,6 +130,13 @@ class Connections:
         self._handles.add(handle)
         self._local.handle = handle
         return handle
+
+    def _found(self) -> tuple[int, int]:
+        try:
+            found = os.stat(self.place.path)  # noqa: PTH116  twice as fast as Path.stat, and on the path of every call
+        except OSError as error:
+            raise self._lost() from error
+        return found.st_dev, found.st_ino
 
     def _lost(self) -> LedgerUnavailable:
         return LedgerUnavailable(

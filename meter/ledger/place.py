@@ -37,6 +37,11 @@ class Place:
     path: Path
 
     @property
+    def exists(self) -> bool:
+        """Whether there is a file; raise LedgerUnavailable where there can be none, or it may not be told."""
+        return self._status(self.path) is not None
+
+    @property
     def wal(self) -> Path:
         """Where what is not yet in the file itself stands."""
         return self.path.with_name(self.path.name + "-wal")
@@ -52,7 +57,7 @@ class Place:
         file, the file is read as one that nobody changes.
         """
         self._check()
-        if not self.path.exists():
+        if not self.exists:
             raise LedgerUnavailable(
                 f"There is no ledger at {self.path} yet. meter makes it with the first call: "
                 "use meter.completion in place of litellm.completion, or try `meter demo`."
@@ -68,7 +73,7 @@ class Place:
     def for_writing(self, *, create: bool) -> str:
         """Make the file, readable by its owner alone, where it does not exist, and return how it is opened."""
         self._check()
-        if not self.path.exists():
+        if not self.exists:
             if not create:
                 raise LedgerUnavailable(f"There is no ledger at {self.path}; check the path.")
             self._make()
@@ -82,12 +87,26 @@ class Place:
         return "mode=rw"
 
     def _check(self) -> None:
-        if self.path.is_dir():
+        status = self._status(self.path)
+        if status is not None and stat.S_ISDIR(status.st_mode):
             raise LedgerUnavailable(
                 f"The ledger {self.path} is a folder; name a file in it, like {self.path / 'ledger.db'}."
             )
-        if self.path.exists() and not stat.S_ISREG(self.path.stat().st_mode):
+        if status is not None and not stat.S_ISREG(status.st_mode):
             raise LedgerUnavailable(f"The ledger {self.path} is no plain file; name another one.")
+        self._status(self.wal)  # its name is the longer one
+
+    def _status(self, path: Path) -> os.stat_result | None:
+        """Return what the system says of a file of the ledger, None where it does not exist."""
+        try:
+            return path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except (OSError, ValueError) as error:
+            why = (error.strerror if isinstance(error, OSError) else None) or "its name is no text"
+            raise LedgerUnavailable(
+                f"The ledger {self.path} cannot be used ({why}); name another file with METER_LEDGER or --ledger."
+            ) from error
 
     def _make(self) -> None:
         try:
@@ -139,7 +158,11 @@ def place_of(url: str | os.PathLike[str]) -> Place:
         )
     if not path or path == ":memory:" or "\0" in path:
         raise LedgerUnavailable(f"The ledger {masked(text)!r} is no path of a file; give one like ledger.db.")
-    return Place(Path(path).expanduser().absolute())
+    try:
+        return Place(Path(path).expanduser().absolute())
+    except (RuntimeError, OSError) as error:
+        gone = "its home folder is not known" if isinstance(error, RuntimeError) else "the working folder is gone"
+        raise LedgerUnavailable(f"The ledger {text} cannot be found: {gone}; give an absolute path.") from error
 
 
 def file_system(path: Path, mounts: str = "/proc/self/mounts") -> str:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from meter.entry import from_us, now, to_us
 from meter.errors import InvalidPlan, UnknownName, suggest
+from meter.ledger.names import storable
+from meter.ledger.rows import storable_row
 from meter.ledger.store import Store, prices_by_key
 
 if TYPE_CHECKING:
@@ -103,7 +105,7 @@ class Reference(Store):
         with self._read() as raw:
             if user is None:
                 return _subscriptions(raw, "", [])
-            return _subscriptions(raw, "AND names.kind = 'user' AND names.name = ?", [user])
+            return _subscriptions(raw, "AND names.kind = 'user' AND names.name = ?", [storable(user)])
 
     def add_fx_rate(self, rate: FxRate, *, actor: str = "", reason: str = "") -> None:
         """Record an exchange rate."""
@@ -159,7 +161,8 @@ def _add(raw: sqlite3.Connection, table: str, columns: dict[str, Any], why: tupl
     actor, reason = why
     row = {**columns, "recorded_at": to_us(now()), "actor": actor, "reason": reason}
     marks = ", ".join("?" * len(row))
-    raw.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", list(row.values()))  # noqa: S608  ours
+    values = storable_row(list(row.values()))
+    raw.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", values)  # noqa: S608  ours
 
 
 def _check_plan(name: str, known: set[str]) -> None:

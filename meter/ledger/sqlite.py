@@ -85,7 +85,7 @@ def open_sqlite(place: Place, *, read_only: bool, create: bool, zone: str | None
         )
     if read_only:
         return SqliteLedger(place, place.for_reading(), durability)
-    if zone is not None and not place.path.exists():
+    if zone is not None and not place.exists:
         _check_zone(zone)
     mode = place.for_writing(create=create)
     _make_ready(place, mode, zone, durability)

@@ -32,7 +32,7 @@ def place(where: Place, kind: str, *, refused: bool = False) -> Check:
     import shutil
 
     folder = next(folder for folder in where.path.parents if folder.is_dir())
-    exists = where.path.exists()
+    exists = where.exists
     # the bits mean nothing on Windows, and those of a folder are another matter
     has_mode = where.path.is_file() and os.name == "posix"
     mode = f"{where.path.stat().st_mode & 0o777:04o}" if has_mode else None

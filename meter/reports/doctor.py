@@ -93,7 +93,7 @@ _TITLES = 14
 def _opened(settings: Settings) -> tuple[Ledger | None, Exception | None]:
     """Return the ledger, None where there is none yet, and why it cannot be opened where it is."""
     try:
-        if place_of(settings.ledger).path.exists():
+        if place_of(settings.ledger).exists:
             return open_ledger(settings.ledger, read_only=True, create=False), None
     except Exception as error:  # noqa: BLE001  whatever is wrong with the ledger is what is looked for
         return None, error
