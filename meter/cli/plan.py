@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from meter.cli import Lazy
-from meter.cli.options import form_options, hint, ledger_option, put_list, reading, settings_for, writing
-from meter.errors import InvalidTime
+from meter.cli.given_terms import conditions_given, conditions_shown, interval_given, terms_options
+from meter.cli.options import form, form_options, hint, ledger_option, put_list, reading, settings_for, writing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from meter.period import Interval
     from meter.plan import Plan
 
 
-LAZY = {"catalog": "List what vendors publish of their plans."}
+LAZY = {
+    "catalog": "List what vendors publish of their plans.",
+    "price": "Give a plan a new price from some day on.",
+}
 """Commands of modules of their own, each with its short help."""
 
 
@@ -34,12 +35,16 @@ def plan() -> None:
 @click.option("--per", metavar="PERIOD", help="day, week, month, year or, say, 3 months; else month.")
 @click.option("--from-catalog", "listed", metavar="PLAN", help="Take the terms of a plan that a vendor publishes.")
 @click.option("--at", metavar="YYYY-MM-DD", help="Those of this day; else today's.")
+@terms_options
 @ledger_option
-def add(name: str | None, ledger: str | None, **terms: str | None) -> None:
-    """Add a plan. It keeps its price: a new price takes a new name.
+def add(name: str | None, ledger: str | None, **terms: Any) -> None:
+    """Add a plan. It keeps its price until `meter plan price` gives it a new one.
 
     `meter plan add --from-catalog claude-pro` needs neither price nor name; see `meter plan catalog`.
     """
+    from dataclasses import replace
+
+    from meter.plan import NO_CONDITIONS
     from meter.reports.render import visible
 
     settings = settings_for(ledger)
@@ -47,6 +52,8 @@ def add(name: str | None, ledger: str | None, **terms: str | None) -> None:
         from meter.cli.plan_catalog import plan_of
 
         new = plan_of(terms["listed"], name, terms)
+        if conditions_given(terms) != NO_CONDITIONS:
+            new = replace(new, conditions=conditions_given(terms))
     else:
         new = _given(name, terms, settings.currency)
     with writing(settings) as opened:
@@ -55,7 +62,7 @@ def add(name: str | None, ledger: str | None, **terms: str | None) -> None:
     hint(f"Give it to a user:  meter subscription add alice {visible(new.name)} --from 2026-11-01")
 
 
-def _given(name: str | None, terms: Mapping[str, str | None], currency: str) -> Plan:
+def _given(name: str | None, terms: Mapping[str, Any], currency: str) -> Plan:
     """Return the plan that options say."""
     from meter.plan import Plan, to_nanos
     from meter.reports.ask import currency_of
@@ -65,29 +72,42 @@ def _given(name: str | None, terms: Mapping[str, str | None], currency: str) -> 
     if terms["at"]:
         raise click.UsageError("--at goes with --from-catalog.")
     code = currency_of(terms["currency"] or currency)
-    interval = _interval(terms["per"] or "month")
-    return Plan(name=name, price_nanos=to_nanos(terms["price"]), currency=code, interval=interval)
+    return Plan(
+        name=name,
+        price_nanos=to_nanos(terms["price"]),
+        currency=code,
+        interval=interval_given(terms["per"] or "month"),
+        conditions=conditions_given(terms),
+    )
 
 
 @plan.command("list", epilog="Example: meter plan list --json")
 @ledger_option
 @form_options
 def list_(ledger: str | None) -> None:
-    """List the plans."""
+    """List the plans, each version of a plan as a row."""
     from meter.reports.render import Column
 
     with reading(settings_for(ledger)) as opened:
         records = [_record(each) for each in opened.plans()]
     columns = [Column("name"), Column("price", kind="money"), Column("currency"), Column("per")]
+    if form() != "table" or any(record["from"] for record in records):
+        columns.append(Column("from"))
+    if form() != "table" or any(record["conditions"] for record in records):
+        columns.append(Column("conditions"))
     put_list(columns, records, "There is no plan. Add one: `meter plan add plus --price 20 --currency USD --per month`")
 
 
 def _record(plan: Plan) -> dict[str, Any]:
+    from meter.plan import ALWAYS
+
     return {
         "name": plan.name,
         "price": plan.price,
         "currency": plan.currency,
         "per": str(plan.interval),
+        "from": None if plan.since == ALWAYS else plan.since.isoformat().replace("+00:00", "Z"),
+        "conditions": conditions_shown(plan.conditions),
         "added_at": plan.added_at,
     }
 
@@ -95,13 +115,5 @@ def _record(plan: Plan) -> dict[str, Any]:
 def _terms(plan: Plan) -> str:
     from meter.reports.money import shown
 
-    return f"{shown(plan.price)} {plan.currency} per {plan.interval}"
-
-
-def _interval(text: str) -> Interval:
-    from meter.period import Interval
-
-    found = re.fullmatch(r"(?:(\d{1,4})\s*)?([a-z]+?)s?", text.strip().lower())
-    if not found:
-        raise InvalidTime(f'"{text}" is no period; give day, week, month, year or a number of them, like "3 months".')
-    return Interval(found[2], int(found[1] or 1))  # type: ignore[arg-type]  # Interval checks its unit
+    conditions = conditions_shown(plan.conditions)
+    return f"{shown(plan.price)} {plan.currency} per {plan.interval}{conditions and ', '}{conditions}"

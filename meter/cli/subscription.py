@@ -6,14 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from meter.cli.options import form_options, ledger_option, put_list, reading, settings_for, tz_option, writing
-from meter.errors import UnknownName, suggest
+from meter.cli import Lazy
+from meter.cli.options import form, form_options, ledger_option, put_list, reading, settings_for, tz_option, writing
 
 if TYPE_CHECKING:
     from meter.plan import Subscription
 
 
-@click.group(epilog="Example: meter subscription add alice plus --from 2026-11-01")
+LAZY = {"change": "Change a user's plan, seats, price or state from an instant on."}
+"""Commands of modules of their own, each with its short help."""
+
+
+@click.group(cls=Lazy, lazy=LAZY, epilog="Example: meter subscription add alice plus --from 2026-11-01")
 def subscription() -> None:
     """Add and list users' subscriptions."""
 
@@ -23,27 +27,35 @@ def subscription() -> None:
 @click.argument("plan")
 @click.option("--from", "since", required=True, metavar="WHEN", help="A date (its midnight) or an instant.")
 @click.option("--until", metavar="WHEN", help="Its end, not included; without it the subscription runs on.")
+@click.option("--seats", type=int, default=1, metavar="N", help="How many, where the plan's price is for one.")
+@click.option("--anchor", metavar="WHEN", help="Its periods are counted from here, if not from its beginning.")
+@click.option("--channel", default="", metavar="NAME", help="How it is paid, as the plan's fees name it.")
 @tz_option
 @ledger_option
-def add(user: str, plan: str, since: str, until: str | None, **where: str | None) -> None:
-    """Put a user on a plan, at the plan's price of now."""
+def add(user: str, plan: str, since: str, until: str | None, **given: Any) -> None:
+    """Put a user on a plan, at the price it is sold at then; a trial that the plan has comes first."""
+    from dataclasses import replace
+
     from meter.period import parse_instant, show
+    from meter.plan import plan_at, with_trial
     from meter.reports.render import visible
 
-    settings = settings_for(where["ledger"], zone=where["tz"])
+    settings = settings_for(given["ledger"], zone=given["tz"])
     with writing(settings) as opened:
         zone = settings.zone or opened.zone
-        plans = {each.name: each for each in opened.plans()}
-        if plan not in plans:
-            raise UnknownName(
-                f'There is no plan "{plan}".{suggest(plan, plans)} Add it with '
-                f"`meter plan add {plan} --price 20 --currency USD --per month`."
-            )
+        begins = parse_instant(since, zone)
         ends = None if until is None else parse_instant(until, zone)
-        new = plans[plan].subscribe(user, parse_instant(since, zone), ends, zone=zone)
-        opened.add_subscription(new)
+        sold = plan_at(opened.plans(), plan, begins)
+        new = replace(
+            sold.subscribe(user, begins, ends, zone=zone, seats=given["seats"]),
+            anchor=parse_instant(given["anchor"], zone) if given["anchor"] else None,
+            channel=given["channel"],
+        )
+        phases = with_trial(new)
+        opened.revise_subscriptions(add=phases)
     end = f" until {show(new.until, zone)}" if new.until else ""
-    click.echo(f"{visible(user)} is on {visible(plan)} from {show(new.since, zone)}{end}, {zone}.")
+    trial = f", on trial until {show(phases[0].until or new.since, zone)}" if len(phases) > 1 else ""
+    click.echo(f"{visible(user)} is on {visible(plan)} from {show(new.since, zone)}{end}, {zone}{trial}.")
 
 
 @subscription.command("list", epilog="Example: meter subscription list --user alice")
@@ -61,6 +73,9 @@ def list_(user: str | None, ledger: str | None) -> None:
         Column("price", kind="money"),
         *(Column(name) for name in ("currency", "per")),
     ]
+    for name, usual in (("seats", 1), ("state", "active")):
+        if form() != "table" or any(record[name] != usual for record in records):
+            columns.append(Column(name, kind="count" if name == "seats" else "text"))
     put_list(
         columns, records, "There is no subscription. Add one: `meter subscription add alice plus --from 2026-11-01`"
     )
@@ -79,6 +94,11 @@ def _record(each: Subscription) -> dict[str, Any]:
         "price": amount(each.price_nanos),
         "currency": each.currency,
         "per": str(each.interval),
+        "seats": each.seats,
+        "state": each.state,
+        "anchor": each.anchor and show(each.anchor, each.zone),
+        "channel": each.channel or None,
+        "key": each.key or None,
         "since_utc": each.since,
         "until_utc": each.until,
         "added_at": each.added_at,

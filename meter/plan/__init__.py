@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from meter.plan.checks import MAX_PRICE, to_nanos
 from meter.plan.conditions import NO_CONDITIONS, ChannelFee, Conditions, Included, Overage, Step
-from meter.plan.offer import ALWAYS, Plan, plan_at
+from meter.plan.offer import ALWAYS, Plan, plan_at, with_trial
 from meter.plan.subscription import State, Subscription, check_overlap, revenue
 
 __all__ = [
@@ -23,4 +23,5 @@ __all__ = [
     "plan_at",
     "revenue",
     "to_nanos",
+    "with_trial",
 ]

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from meter.errors import UnknownName, suggest
-from meter.period import utc
+from meter.period import Interval, boundary, utc
 from meter.plan.checks import check_name, check_terms
 from meter.plan.conditions import NO_CONDITIONS, Conditions
 from meter.plan.subscription import Subscription
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from meter.period import Interval
 
 ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 """From when a plan is sold that says nothing else."""
@@ -76,3 +74,15 @@ def plan_at(plans: Iterable[Plan], name: str, at: datetime) -> Plan:
             f"Add it with `meter plan add {name} --price 20 --currency USD --per month`."
         )
     return next((each for each in reversed(versions) if each.since <= at), versions[0])
+
+
+def with_trial(subscription: Subscription) -> list[Subscription]:
+    """Return a subscription as its phases: the trial that its conditions give, then what is paid, counted anew."""
+    days = subscription.conditions.trial_days
+    if not days:
+        return [subscription]
+    paid = boundary(subscription.since, Interval("day", days), 1, subscription.zone)
+    trial = replace(subscription, state="trialing", until=paid)
+    if subscription.until is not None and subscription.until <= paid:
+        return [replace(trial, until=subscription.until)]
+    return [trial, replace(subscription, since=paid, anchor=paid)]

@@ -1,0 +1,101 @@
+"""`meter subscription change`: another plan, price, number of seats or state from an instant on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from meter.cli.options import ledger_option, settings_for, tz_option, writing
+from meter.errors import InvalidPlan
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from meter.plan import Plan, Subscription
+
+
+@click.command(epilog="Example: meter subscription change alice --at 2026-11-16 --plan pro")
+@click.argument("user")
+@click.option("--at", "when", required=True, metavar="WHEN", help="A date (its midnight) or an instant.")
+@click.option("--plan", metavar="NAME", help="Another plan, at the price it is sold at then.")
+@click.option("--price", metavar="AMOUNT", help="A price of the user's own, as with a coupon.")
+@click.option("--seats", type=int, metavar="N")
+@click.option("--state", metavar="STATE", help="trialing, active, past_due, unpaid or paused.")
+@tz_option
+@ledger_option
+def change(user: str, when: str, **given: Any) -> None:
+    """Change a user's plan, seats, price or state from an instant on; what was before stays as it was.
+
+    The billing periods go on from where they were counted, unless the new plan has others.
+    """
+    from meter.period import parse_instant, show
+    from meter.reports.render import visible
+
+    asked = {name: given[name] for name in ("plan", "price", "seats", "state") if given[name] is not None}
+    if not asked:
+        raise click.UsageError("Give what changes: --plan, --price, --seats or --state.")
+    settings = settings_for(given["ledger"], zone=given["tz"])
+    with writing(settings) as opened:
+        zone = settings.zone or opened.zone
+        at = parse_instant(when, zone)
+        phases = from_then_on(opened.subscriptions(user), user, at)
+        plans = opened.plans()
+        new = [changed(each, max(each.since, at), asked, plans) for each in phases]
+        before = [replace(phases[0], until=at)] if phases[0].since < at else []
+        opened.revise_subscriptions(retire=phases, add=[*before, *new])
+    click.echo(f"{visible(user)} from {show(at, zone)} on, {zone}: {_shown(new[0])}.")
+
+
+def from_then_on(subscriptions: Sequence[Subscription], user: str, at: datetime) -> list[Subscription]:
+    """Return the phase that a user's subscription is in at an instant, and those that follow it without a gap.
+
+    Raise InvalidPlan where there is none.
+    """
+    found: list[Subscription] = []
+    for each in subscriptions:
+        runs = each.since <= at and (each.until is None or at < each.until)
+        if runs or (found and each.since == found[-1].until):
+            found.append(each)
+    if not found:
+        raise InvalidPlan(
+            f'"{user}" has no subscription at {at.isoformat()}; `meter subscription list --user {user}` shows them, '
+            f"`meter subscription add {user} PLAN --from WHEN` adds one."
+        )
+    return found
+
+
+def changed(old: Subscription, at: datetime, asked: dict[str, Any], plans: Sequence[Plan]) -> Subscription:
+    """Return what follows a subscription from an instant on."""
+    from meter.plan import plan_at, to_nanos
+
+    new = replace(old, since=at, anchor=old.anchor or old.since, number=None)
+    if "plan" in asked:
+        sold = plan_at(plans, asked["plan"], at)
+        new = replace(
+            new,
+            plan=sold.name,
+            price_nanos=sold.price_nanos,
+            currency=sold.currency,
+            interval=sold.interval,
+            conditions=sold.conditions,
+            anchor=new.anchor if sold.interval == old.interval else None,
+        )
+    if "price" in asked:
+        new = replace(new, price_nanos=to_nanos(asked["price"]))
+    state = asked.get("state", new.state)
+    if state == "ended":
+        raise InvalidPlan(f'End it instead: `meter subscription end {old.user} --at WHEN`; "ended" is of what ran out.')
+    return replace(new, seats=asked.get("seats", new.seats), state=state)
+
+
+def _shown(new: Subscription) -> str:
+    from meter.reports.money import amount, shown
+    from meter.reports.render import visible
+
+    seats = f", {new.seats:,} seats" if new.conditions.per_seat else ""
+    return (
+        f"{visible(new.plan)}, {shown(amount(new.price_nanos))} {new.currency} per {new.interval}{seats}, {new.state}"
+    )
