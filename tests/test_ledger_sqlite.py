@@ -21,12 +21,12 @@ import pytest
 
 import meter
 from meter.errors import LedgerError, LedgerTooNew, LedgerUnavailable, SettingsError
-from meter.ledger import Query, connections, maintenance, migrations, open_ledger, place, summing
+from meter.ledger import Query, connections, maintenance, migrations, open_ledger, place, reading, summing
 from meter.ledger.filtering import Filter
 from meter.ledger.rollups import LEVELS, MEASURES
 from meter.ledger.schema import APPEND_ONLY, entry_columns
 from meter.ledger.windows import cover
-from tests.made import MAX, MINI, entry, hold
+from tests.made import AT, MAX, MINI, entry, hold
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -405,6 +405,45 @@ class TestPlans:
         (piece,) = summing.pieces_of(Query(by=("session",)))
         plan = explain(ledger, *summing.statement(piece, ("session",), Filter(where)))
         assert f"USING INDEX {index} (" in plan
+
+    @pytest.mark.parametrize("newest_first", [True, False])
+    @pytest.mark.parametrize(
+        ("query", "limit", "plan"),
+        [
+            (Query(), 2, "SCAN entries"),
+            (Query(until=AT + timedelta(days=1)), 2, "SCAN entries"),
+            (Query(since=AT, where={"model": "gpt-4o-mini"}), 2, "SCAN entries"),
+            (Query(since=AT, where={"session": None}), 2, "SCAN entries"),
+            (Query(since=AT), None, "COVERING INDEX entries_at (at>? AND at<?)"),
+            (Query(since=AT, until=AT + timedelta(seconds=2)), 2, "COVERING INDEX entries_at (at>? AND at<?)"),
+            (Query(since=AT, where={"user": "alice"}), 2, "COVERING INDEX entries_user (user=? AND at>? AND at<?)"),
+            (Query(since=AT, where={"session": "s"}), 2, "INDEX entries_session (session=? AND at>? AND at<?)"),
+        ],
+    )
+    def test_a_few_entries_of_many_are_found_without_sorting_all(
+        self,
+        ledger: SqliteLedger,
+        monkeypatch: pytest.MonkeyPatch,
+        query: Query,
+        limit: int | None,
+        plan: str,
+        newest_first: bool,
+    ) -> None:
+        """The first of a large window are found by walking; a small one by its index, wherever in the ledger it is."""
+        monkeypatch.setattr(reading, "FEW", 4)
+        written = [entry(at=AT + timedelta(seconds=number), session="s" if number % 2 else None) for number in range(9)]
+        ledger.append(written)
+        raw = ledger._connections.here().raw
+        statements: list[str] = []
+        raw.set_trace_callback(statements.append)
+        found = list(ledger.entries(query, limit=limit, newest_first=newest_first))
+        raw.set_trace_callback(None)
+        (statement,) = (text for text in statements if text.startswith("SELECT seq FROM entries"))
+        assert plan in explain(ledger, statement, [])
+        assert ("TEMP B-TREE" in explain(ledger, statement, [])) is not plan.startswith("SCAN")
+        ids = [each.id for each in found]
+        everything = [each.id for each in ledger.entries(query)]
+        assert ids == (everything[::-1] if newest_first else everything)[:limit]
 
 
 def explain(ledger: SqliteLedger, sql: str, values: list[int]) -> str:

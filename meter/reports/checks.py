@@ -69,22 +69,12 @@ class About:
     @cached_property
     def recent(self) -> list[Entry]:
         """The newest LAST entries, the newest first."""
-        return list(self.ledger.entries(self._long_enough(), limit=LAST, newest_first=True))
+        return list(self.ledger.entries(Query(), limit=LAST, newest_first=True))
 
     def show(self, at: datetime) -> str:
         """Return an instant for people."""
         zone = self.settings.zone or self.ledger.zone
         return f"{show(at.replace(microsecond=0), zone)} {zone}"
-
-    def _long_enough(self) -> Query:
-        """Return a window, short if it can be, that holds LAST entries: all of its rows are sorted to find them."""
-        _, last = self.ledger.span() or (None, self.at)
-        for days in (1, 32):
-            query = Query(since=last - timedelta(days=days))
-            sums = self.ledger.summarize(query)
-            if sum(each.calls + each.refused + each.replayed for each in sums) >= LAST:
-                return query
-        return Query()
 
 
 def schema(about: About) -> Check:
