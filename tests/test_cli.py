@@ -18,6 +18,7 @@ from click.testing import CliRunner
 import meter
 from meter.cli import COMMANDS, main
 from meter.ledger import open_ledger
+from tests.claude_logs import answer, usage, write
 from tests.reporting import call
 
 if TYPE_CHECKING:
@@ -108,6 +109,9 @@ def test_the_example_of_a_help_page_works(
 ) -> None:
     monkeypatch.chdir(ledger_path.parent)
     Path("rates.csv").write_text("model,currency,input_per_mtok\nmy-model,USD,0.15\n")
+    Path("calls.csv").write_text("timestamp,model,input_tokens,customer\n2026-11-03,gpt-4o-mini,12,alice\n")
+    Path("calls.jsonl").write_text('{"timestamp": "2026-11-03", "model": "gpt-4o-mini", "input_tokens": 12}\n')
+    write(Path("projects"), "one", answer("msg_1", usage(5), "2026-11-03T10:00:00Z"))
     opened = open_ledger(str(ledger_path), zone="UTC")
     opened.append([call("alice", 12)])
     opened.close()

@@ -56,7 +56,9 @@ class Lazy(click.Group):
         """Return a command, of its module where it is lazy, or None."""
         if cmd_name not in self._lazy:
             return super().get_command(ctx, cmd_name)
-        return cast("click.Command", getattr(import_module(f"{self._modules}{cmd_name}"), cmd_name))
+        module = import_module(f"{self._modules}{cmd_name}")
+        # `import` is no name for a function
+        return cast("click.Command", getattr(module, cmd_name, None) or getattr(module, f"{cmd_name}_"))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

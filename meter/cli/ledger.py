@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
 LAZY = {
+    "import": "Take in calls that others recorded, each once.",
     "reprice": "Charge calls again at the rates known now for their instants.",
     "verify": "Recompute every entry and every sum, and name what differs.",
 }
