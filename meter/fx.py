@@ -9,6 +9,7 @@ from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from meter import codes
 from meter.errors import InvalidPrice, InvalidTime
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ class FxRate:
     """What one unit of a currency is in another from a day on, until the next rate of the two."""
 
     base: str
-    """ISO 4217 code; 1 base = rate quote."""
+    """ISO 4217 code, which may be given in small letters; 1 base = rate quote."""
     quote: str
     """ISO 4217 code."""
     rate: Decimal
@@ -34,16 +35,16 @@ class FxRate:
     """Who says so."""
 
     def __post_init__(self) -> None:
-        for code in (self.base, self.quote):
+        for name, code in (("base", self.base), ("quote", self.quote)):
             if not isinstance(code, str) or len(code) != 3 or not code.isascii() or not code.isalpha():
-                raise InvalidPrice(f"{code!r} is no currency; give an ISO code like USD.")
-            if not code.isupper():
-                raise InvalidPrice(f"{code!r} is no currency. Did you mean {code.upper()!r}?")
+                near = codes.near_currency(str(code))
+                raise InvalidPrice(f'"{code}" is no currency.{near} Give an ISO 4217 code like USD.')
+            object.__setattr__(self, name, code.upper())
         if self.base == self.quote:
             raise InvalidPrice(f"{self.base} is always one {self.quote}; give two currencies.")
         if isinstance(self.on, datetime) or not isinstance(self.on, date):
             raise InvalidTime(f"The day of a rate is {self.on!r}; give a date.")
-        object.__setattr__(self, "rate", _checked(self.rate, f"One {self.base} in {self.quote}"))
+        object.__setattr__(self, "rate", worth(self.rate, f"One {self.base} in {self.quote}"))
 
 
 class FxTable:
@@ -91,12 +92,16 @@ class FxTable:
         return days[index - 1][1] if index else None
 
 
-def _checked(value: object, what: str) -> Decimal:
+def worth(value: object, what: str) -> Decimal:
     """Return an exchange rate as an exact Decimal; raise InvalidPrice for what cannot be one."""
     try:
-        rate = Decimal("NaN") if isinstance(value, bool) else Decimal(str(value))
+        # Decimal reads full-width digits and 1_000 too, which somebody who mistypes does not mean
+        is_odd = isinstance(value, bool) or not str(value).isascii() or "_" in str(value)
+        rate = Decimal("NaN" if is_odd else str(value))
     except InvalidOperation:
         rate = Decimal("NaN")
-    if not rate.is_finite() or not 1 / MOST <= rate <= MOST:
-        raise InvalidPrice(f"{what} is {value!r}; give a number above 0 like 7.12.")
+    if not rate.is_finite() or rate <= 0:
+        raise InvalidPrice(f'{what} is "{value}"; give a number above 0 like 7.12.')
+    if not 1 / MOST <= rate <= MOST:
+        raise InvalidPrice(f'{what} is "{value}"; no two currencies are so far apart, give a number like 7.12.')
     return rate

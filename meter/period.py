@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from meter.codes import near_zone
 from meter.errors import InvalidTime, suggest
 
 if TYPE_CHECKING:
@@ -98,16 +99,7 @@ def zone(name: str) -> ZoneInfo:
             return ZoneInfo(name)
         except (ZoneInfoNotFoundError, ValueError, OSError):
             pass
-    raise InvalidTime(f'"{name}" is no time zone.{_near_zone(name)} Give an IANA name like Asia/Shanghai or UTC.')
-
-
-def _near_zone(name: str) -> str:
-    names = sorted(available_timezones())
-    city = name.rpartition("/")[2].strip().replace(" ", "_").casefold()
-    for known in names:
-        if city and known.rpartition("/")[2].casefold() == city:
-            return f' Did you mean "{known}"?'
-    return suggest(name, names)
+    raise InvalidTime(f'"{name}" is no time zone.{near_zone(name)} Give an IANA name like Asia/Shanghai or UTC.')
 
 
 def local_zone(tz: str = "", etc: str = "/etc") -> str:

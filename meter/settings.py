@@ -216,20 +216,32 @@ def _check(name: str, value: object, what: str, folder: Path) -> str:
     if setting.choices and value not in setting.choices:
         near = suggest(value.lower(), setting.choices)
         raise SettingsError(f'{what} is "{value}".{near} Give one of {", ".join(setting.choices)}.')
-    if name == "currency" and not _CURRENCY.fullmatch(value):
-        raise SettingsError(f'{what} is "{value}"; give an ISO code in capitals, like {setting.example}.')
+    if name == "currency":
+        return _check_currency(value, what)
     if name == "zone":
         _check_zone(value, what)
     return str(_path(value, what, folder)) if name == "ledger" and "://" not in value else value
 
 
+def _check_currency(value: str, what: str) -> str:
+    from meter import codes
+
+    code = codes.currency(value)
+    if code is None:
+        near = codes.near_currency(value)
+        raise SettingsError(f'{what} is "{value}", no currency.{near} Give an ISO 4217 code like USD.')
+    return code
+
+
 def _check_zone(value: str, what: str) -> None:
-    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
     try:
         ZoneInfo(value)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        near = suggest(value, sorted(available_timezones()))
+        from meter.codes import near_zone
+
+        near = near_zone(value)
         raise SettingsError(f'{what} is "{value}", no time zone.{near} Give an IANA name like Asia/Shanghai.') from None
 
 
@@ -282,5 +294,4 @@ def _user_folder(kind: Literal["config", "data"], environ: Mapping[str, str]) ->
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _PASSWORD = re.compile(r"(://[^/?#:@]*):.*@", re.DOTALL)
 _SECRET = re.compile(r"([?&;][^=&]*(?:pass|pwd|secret|token|key)[^=&]*=)[^&]*", re.IGNORECASE)
-_CURRENCY = re.compile(r"[A-Z]{3}")
 _XDG = {"config": ("XDG_CONFIG_HOME", ".config"), "data": ("XDG_DATA_HOME", ".local/share")}

@@ -44,6 +44,7 @@ SHARED = (
     ("tokens", "attribution", "machine", "plugins"),
     ("prompt",),
     ("images", "model", "settings"),
+    ("codes",),
     BOTTOM,
 )
 HEAVY = {

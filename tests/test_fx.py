@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meter.errors import InvalidPrice, InvalidTime
-from meter.fx import FxRate, FxTable
+from meter.fx import FxRate, FxTable, worth
 
 FIRST = date(2026, 11, 1)
 NEXT = date(2026, 11, 10)
@@ -26,7 +26,7 @@ def utc(day: int, hour: int = 0) -> datetime:
 @pytest.mark.parametrize("rate", [0, -1, "nan", float("nan"), float("inf"), "dear", None, True, "1e999999"])
 def test_a_rate_that_is_no_worth_is_refused(rate: object) -> None:
     """Pitfall 4."""
-    with pytest.raises(InvalidPrice, match="give a number above 0"):
+    with pytest.raises(InvalidPrice, match="give a number "):
         FxRate("USD", "CNY", rate, FIRST)  # type: ignore[arg-type]  # what is wrong is the point
 
 
@@ -38,9 +38,19 @@ def test_a_currency_that_is_no_code_is_refused(code: str) -> None:
         FxRate("CNY", code, Decimal(1), FIRST)
 
 
-def test_small_letters_are_refused_with_the_code_that_was_meant() -> None:
-    with pytest.raises(InvalidPrice, match="Did you mean 'USD'"):
-        FxRate("usd", "CNY", Decimal(7), FIRST)
+def test_a_currency_may_be_given_in_small_letters() -> None:
+    assert FxRate("usd", "cny", Decimal(7), FIRST) == FxRate("USD", "CNY", Decimal(7), FIRST)
+
+
+def test_a_word_for_a_currency_is_refused_with_the_code_that_was_meant() -> None:
+    with pytest.raises(InvalidPrice, match=r'"euro" is no currency\. Did you mean "EUR"'):
+        FxRate("euro", "CNY", Decimal(7), FIRST)
+
+
+@pytest.mark.parametrize("rate", ["0,14", "1_000", "７", "", "1/7"])
+def test_a_rate_in_another_spelling_is_refused_as_it_was_given(rate: str) -> None:
+    with pytest.raises(InvalidPrice, match=f'^One CNY in USD is "{rate}"; give a number above 0 like 7.12.$'):
+        worth(rate, "One CNY in USD")
 
 
 def test_a_currency_has_no_rate_in_itself() -> None:

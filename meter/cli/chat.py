@@ -53,10 +53,11 @@ def chat(words: tuple[str, ...], system: str | None, api_base: str | None, **fla
     settings = settings_for(flags["ledger"], user=flags["user"])
     prompt = _prompt(" ".join(words))
     with ExitStack() as stack:
-        metered = Meter(ledger=settings.ledger)
-        stack.callback(metered.close)
         router = Router(settings, stack, api_base)
         route = router.first(flags["model"])
+        # it makes a ledger where there is none, so what was given comes first
+        metered = Meter(ledger=settings.ledger)
+        stack.callback(metered.close)
         conversation = Conversation(metered, route, user=settings.user, system=system)
         if prompt is None:
             click.secho(f"{route['model']}. {HELP}", dim=True, err=True)

@@ -55,8 +55,10 @@ def _many(settings: Settings, wanted: dict[str, str | None]) -> None:
     from meter.reports.explained import explain as explained
     from meter.reports.render import Column, json_document, write_list
 
+    question = Wanted(**wanted)
+    question.check(settings)
     with reading(settings) as opened, Progress() as told:
-        made = explained(opened, Wanted(**wanted).ask(opened, settings), told)
+        made = explained(opened, question.ask(opened, settings), told)
         note_unseen(opened, made.header)
     if form() == "json":
         put(json_document(made.record()))

@@ -13,7 +13,12 @@ def fx() -> None:
     """Set and list exchange rates."""
 
 
-@fx.command("set", epilog="Example: meter fx set CNY USD 0.1405 --on 2026-11-01")
+# a rate below 0 begins like an option, and is to be told what is wrong with it
+@fx.command(
+    "set",
+    context_settings={"ignore_unknown_options": True},
+    epilog="Example: meter fx set CNY USD 0.1405 --on 2026-11-01",
+)
 @click.argument("base")
 @click.argument("quote")
 @click.argument("rate")
@@ -23,18 +28,17 @@ def set_(base: str, quote: str, rate: str, **where: str | None) -> None:
     """Say that 1 BASE is RATE QUOTE from a day on."""
     from datetime import UTC, datetime
 
-    from meter.fx import FxRate
-    from meter.price import rate_of
+    from meter.fx import FxRate, worth
     from meter.reports.ask import currency_of
     from meter.reports.money import shown_rate
 
     given = where["on"]
     try:
-        on = datetime.strptime(given, "%Y-%m-%d").date() if given else datetime.now(UTC).date()
+        on = datetime.now(UTC).date() if given is None else datetime.strptime(given, "%Y-%m-%d").date()
     except ValueError:
         raise InvalidTime(f'"{given}" is no date; give one like 2026-11-24.') from None
-    code = currency_of(base)
-    new = FxRate(code, currency_of(quote), rate_of(rate, f"One {code} in {quote}"), on)
+    one, other = currency_of(base), currency_of(quote)
+    new = FxRate(one, other, worth(rate, f"One {one} in {other}"), on)
     with writing(settings_for(where["ledger"])) as opened:
         opened.add_fx_rate(new)
     click.echo(f"1 {new.base} = {shown_rate(new.rate)} {new.quote} from {new.on} on.")

@@ -41,23 +41,21 @@ def row_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def add_row(settings: Settings, make: Callable[[dict[str, Any]], Price], given: dict[str, Any]) -> Price:
     """Write a row that the user set; `make` gets the fields that row_options() gave."""
-    from meter.cli.options import writing
+    from meter.cli.options import writing, zone_in_force
     from meter.period import parse_instant
 
+    def instant(text: str | None) -> datetime | None:
+        return None if text is None else parse_instant(text, zone_in_force(settings))
+
+    fields = {
+        "valid_from": instant(given["since"]),
+        "valid_to": instant(given["until"]),
+        "user": given["user"],
+        "team": given["team"],
+        "note": given["reason"],
+    }
+    made = make(fields)
     with writing(settings) as opened:
-        zone = settings.zone or opened.zone
-
-        def instant(text: str | None) -> datetime | None:
-            return parse_instant(text, zone) if text else None
-
-        fields = {
-            "valid_from": instant(given["since"]),
-            "valid_to": instant(given["until"]),
-            "user": given["user"],
-            "team": given["team"],
-            "note": given["reason"],
-        }
-        made = make(fields)
         opened.add_price(made, reason=given["reason"])
     return made
 
@@ -98,7 +96,7 @@ def rates_given(texts: Iterable[str], what: str) -> dict[str, Decimal]:
         name, equals, rate = text.partition("=")
         item = name.strip().lower().replace("-", "_")
         if not equals or item not in ITEMS:
-            known = f"{suggest(item, ITEMS)} Items are {', '.join(ITEMS)}."
+            known = f"{'' if item in ITEMS else suggest(item, ITEMS)} Items are {', '.join(ITEMS)}."
             raise InvalidPrice(f"{what} is {text!r}; give an item and its rate, like web_search=0.01.{known}")
         if item in found:
             raise InvalidPrice(f"{what} gives {item} twice; give one rate.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,7 +16,14 @@ from meter.cli.options import (
     settings_for,
     tz_option,
     writing,
+    zone_in_force,
 )
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from meter.ledger import Ledger
+    from meter.period import Window
 
 
 @click.command(epilog="Example: meter ledger reprice --unpriced --dry-run")
@@ -37,6 +44,8 @@ def reprice(unpriced: bool, dry_run: bool, applies: bool, **given: str | None) -
     stays as it is. Look at --dry-run first, then --apply.
     """
     from meter.cli.progress import Progress
+    from meter.period import parse_instant
+    from meter.reports.reprice import Wish
     from meter.reports.reprice import reprice as repriced
 
     if unpriced == (given["model"] is not None):
@@ -46,8 +55,10 @@ def reprice(unpriced: bool, dry_run: bool, applies: bool, **given: str | None) -
     if dry_run == applies:
         raise click.UsageError("Give --dry-run to see what would change, or --apply to write it.")
     settings = settings_for(given["ledger"], zone=given["tz"])
+    zone = zone_in_force(settings)
+    ends = [None if given[name] is None else parse_instant(str(given[name]), zone) for name in ("since", "until")]
     with (reading if dry_run else _existing)(settings) as opened, Progress() as told:
-        wish = _wish(opened, settings.zone or opened.zone, given)
+        wish = Wish(window=_window(opened, zone, *ends), model=given["model"], provider=given["provider"])
         sums, written = repriced(opened, wish, told, applies=applies)
     put_list(_columns(), [each.record() for each in sums], "Nothing would be charged otherwise.")
     if form() == "table" and sums:
@@ -61,17 +72,16 @@ def _existing(settings: Any) -> Any:
     return writing(settings)
 
 
-def _wish(ledger: Any, zone: str, given: dict[str, str | None]) -> Any:
+def _window(ledger: Ledger, zone: str, since: datetime | None, until: datetime | None) -> Window:
+    """Return the window that is given, else up to the first and the last entry."""
     from datetime import timedelta
 
     from meter.entry import now
-    from meter.period import Window, parse_instant
-    from meter.reports.reprice import Wish
+    from meter.period import Window
 
     first, last = ledger.span() or (now(), now())
-    since = parse_instant(given["since"], zone) if given["since"] else first
-    until = parse_instant(given["until"], zone) if given["until"] else max(since, last + timedelta(microseconds=1))
-    return Wish(window=Window(since, until, zone), model=given["model"], provider=given["provider"])
+    since = since or first
+    return Window(since, until or max(since, last + timedelta(microseconds=1)), zone)
 
 
 def _said(calls: int, written: int, *, dry_run: bool) -> str:

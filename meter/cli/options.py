@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from meter.reports.render import Column
     from meter.settings import Settings
 
+Known = TypeVar("Known")
 Command = TypeVar("Command", bound="Callable[..., Any]")
 
 FORMS = {
@@ -91,7 +92,11 @@ def form() -> str:
 
 
 def settings_for(ledger: str | None = None, **flags: str | None) -> Settings:
-    """Return the settings with flags laid over them."""
+    """Return the settings with flags laid over them; raise InvalidTime for a zone that is none."""
+    if flags.get("zone") is not None:
+        from meter.period import zone
+
+        zone(str(flags["zone"]))
     return load().override(ledger=ledger, **flags)
 
 
@@ -130,6 +135,25 @@ def note_unseen(ledger: Ledger, header: Header) -> None:
     if not any(map(header.count, ("calls", "refused", "replayed"))):
         for line in unseen(ledger, header.ask.where):
             click.echo(visible(line), err=True)
+
+
+def known(settings: Settings, look: Callable[[Ledger], Known]) -> Known | None:
+    """Return what is found in the ledger; None where there is none yet.
+
+    So what was given is checked before a ledger is opened for writing, which makes one where there is none.
+    """
+    try:
+        with reading(settings) as opened:
+            return look(opened)
+    except NoLedger:
+        return None
+
+
+def zone_in_force(settings: Settings) -> str:
+    """Return the zone in which days end: the settings', else the ledger's, else the one that a new ledger gets."""
+    from meter.period import local_zone
+
+    return settings.zone or known(settings, lambda opened: opened.zone) or local_zone(settings.system_zone)
 
 
 NO_LEDGER = """There is no ledger at {path} yet; it is made by the first call. Try `meter demo`, or in Python:

@@ -71,12 +71,12 @@ def _given(name: str | None, terms: Mapping[str, Any], currency: str) -> Plan:
         raise click.UsageError("Give a name and --price, or --from-catalog with a plan of `meter plan catalog`.")
     if terms["at"]:
         raise click.UsageError("--at goes with --from-catalog.")
-    code = currency_of(terms["currency"] or currency)
+    code = currency_of(currency if terms["currency"] is None else terms["currency"])
     return Plan(
         name=name,
         price_nanos=to_nanos(terms["price"]),
         currency=code,
-        interval=interval_given(terms["per"] or "month"),
+        interval=interval_given("month" if terms["per"] is None else terms["per"]),
         conditions=conditions_given(terms),
     )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from meter.cli.options import ledger_option, settings_for, tz_option, writing
+from meter.cli.options import known, ledger_option, settings_for, tz_option, writing, zone_in_force
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,11 +38,11 @@ def price(name: str, amount: str, since: str, existing: str, **where: str | None
 
     nanos = to_nanos(amount)
     settings = settings_for(where["ledger"], zone=where["tz"])
+    zone = zone_in_force(settings)
+    begins = parse_instant(since, zone)
+    old = plan_at(known(settings, lambda opened: opened.plans()) or (), name, begins)
+    new = replace(old, price_nanos=nanos, since=begins, added_at=None)
     with writing(settings) as opened:
-        zone = settings.zone or opened.zone
-        begins = parse_instant(since, zone)
-        old = plan_at(opened.plans(), name, begins)
-        new = replace(old, price_nanos=nanos, since=begins, added_at=None)
         opened.add_plan(new)
         moved = move(opened, old, new) if existing == "move" else None
     click.echo(

@@ -21,7 +21,7 @@ from meter.cli.given_rates import (
     share_shown,
     tier_given,
 )
-from meter.cli.options import NoLedger, form_options, ledger_option, put_list, reading, settings_for, tz_option
+from meter.cli.options import form_options, known, ledger_option, put_list, settings_for, tz_option
 from meter.errors import InvalidPrice, UnknownName
 from meter.price import ITEMS
 
@@ -112,7 +112,7 @@ def set_(model: str, **given: Any) -> None:
     shape: dict[str, Any] = {
         "tiers": tuple(tier_given(*each) for each in given["tiers"]),
         "hours": hours_given(given["hours"], given["days"], settings.zone or local_zone()),
-        "currency": currency_of(given["currency"] or "USD"),
+        "currency": currency_of("USD" if given["currency"] is None else given["currency"]),
     }
 
     def make(fields: dict[str, Any]) -> Price:
@@ -173,8 +173,8 @@ def show(model: str, **given: str | None) -> None:
 
     settings = settings_for(given["ledger"], zone=given["tz"])
     own, zone = _own_prices(settings)
-    at = parse_instant(given["at"], settings.zone or zone or local_zone()) if given["at"] else now()
-    meant = resolve(model, provider=given["provider"])
+    at = now() if given["at"] is None else parse_instant(given["at"], settings.zone or zone or local_zone())
+    meant = resolve(name_given(model, "The model"), provider=given["provider"])
     book = PriceBook(own)
     found = book.candidates(meant.name, meant.provider, at, user=given["user"], team=given["team"])
     if not found:
@@ -185,11 +185,7 @@ def show(model: str, **given: str | None) -> None:
 
 def _own_prices(settings: Settings) -> tuple[Sequence[Price], str | None]:
     """Return the rates that the user set and the ledger's zone; nothing where there is no ledger yet."""
-    try:
-        with reading(settings) as opened:
-            return opened.prices(), opened.zone
-    except NoLedger:
-        return (), None
+    return known(settings, lambda opened: (opened.prices(), opened.zone)) or ((), None)
 
 
 def _records(price: Price, *, applies: bool) -> Iterator[dict[str, Any]]:

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import click
 
-from meter.cli.options import NoLedger, form, form_options, ledger_option, put_list, reading, settings_for, tz_option
+from meter.cli.given_rates import name_given
+from meter.cli.options import (
+    form,
+    form_options,
+    known,
+    ledger_option,
+    put_list,
+    settings_for,
+    tz_option,
+    zone_in_force,
+)
 from meter.errors import UnknownName
 
 
@@ -21,20 +31,16 @@ def history(model: str, provider: str | None, tz: str | None, ledger: str | None
     held at its instant; what was charged stays as it is.
     """
     from meter.model import resolve
-    from meter.period import local_zone, show
+    from meter.period import show
     from meter.pricebook import PriceBook
-    from meter.reports.history import history as known
+    from meter.reports.history import history as dated
     from meter.reports.history import records
     from meter.reports.render import Column
 
     settings = settings_for(ledger, zone=tz)
-    try:
-        with reading(settings) as opened:
-            own, zone = opened.prices(), settings.zone or opened.zone
-    except NoLedger:
-        own, zone = (), settings.zone or local_zone()
-    meant = resolve(model, provider=provider)
-    found = [record for price in known(own, meant) for record in records(price)]
+    own, zone = known(settings, lambda opened: opened.prices()) or (), zone_in_force(settings)
+    meant = resolve(name_given(model, "The model"), provider=provider)
+    found = [record for price in dated(own, meant) for record in records(price)]
     if not found:
         raise UnknownName(PriceBook(own).why_none(meant))
     if form() in {"table", "md"}:

@@ -36,8 +36,10 @@ def report(ledger: str | None, **wanted: str | None) -> None:
     from meter.reports.summary import summarize
 
     settings = settings_for(ledger)
+    question = Wanted(**wanted)
+    question.check(settings)
     with reading(settings) as opened:
-        made = summarize(opened, Wanted(**wanted).ask(opened, settings))
+        made = summarize(opened, question.ask(opened, settings))
         put_page(write(made, form()))
         note_unseen(opened, made.header)
         hints = [

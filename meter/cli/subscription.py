@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from meter.cli import Lazy
-from meter.cli.options import form, form_options, ledger_option, put_list, reading, settings_for, tz_option, writing
+from meter.cli.options import (
+    form,
+    form_options,
+    known,
+    ledger_option,
+    put_list,
+    reading,
+    settings_for,
+    tz_option,
+    writing,
+    zone_in_force,
+)
 
 if TYPE_CHECKING:
     from meter.plan import Subscription
@@ -41,17 +52,17 @@ def add(user: str, plan: str, since: str, until: str | None, **given: Any) -> No
     from meter.reports.render import visible
 
     settings = settings_for(given["ledger"], zone=given["tz"])
+    zone = zone_in_force(settings)
+    begins = parse_instant(since, zone)
+    ends = None if until is None else parse_instant(until, zone)
+    sold = plan_at(known(settings, lambda opened: opened.plans()) or (), plan, begins)
+    new = replace(
+        sold.subscribe(user, begins, ends, zone=zone, seats=given["seats"]),
+        anchor=None if given["anchor"] is None else parse_instant(given["anchor"], zone),
+        channel=given["channel"],
+    )
+    phases = with_trial(new)
     with writing(settings) as opened:
-        zone = settings.zone or opened.zone
-        begins = parse_instant(since, zone)
-        ends = None if until is None else parse_instant(until, zone)
-        sold = plan_at(opened.plans(), plan, begins)
-        new = replace(
-            sold.subscribe(user, begins, ends, zone=zone, seats=given["seats"]),
-            anchor=parse_instant(given["anchor"], zone) if given["anchor"] else None,
-            channel=given["channel"],
-        )
-        phases = with_trial(new)
         opened.revise_subscriptions(add=phases)
     end = f" until {show(new.until, zone)}" if new.until else ""
     trial = f", on trial until {show(phases[0].until or new.since, zone)}" if len(phases) > 1 else ""

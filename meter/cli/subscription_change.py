@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from meter.cli.options import ledger_option, settings_for, tz_option, writing
+from meter.cli.options import known, ledger_option, settings_for, tz_option, writing, zone_in_force
 from meter.errors import InvalidPlan
 
 if TYPE_CHECKING:
@@ -38,9 +38,10 @@ def change(user: str, when: str, **given: Any) -> None:
     if not asked:
         raise click.UsageError("Give what changes: --plan, --price, --seats or --state.")
     settings = settings_for(given["ledger"], zone=given["tz"])
+    zone = zone_in_force(settings)
+    at = parse_instant(when, zone)
+    from_then_on(known(settings, lambda opened: opened.subscriptions(user)) or (), user, at)
     with writing(settings) as opened:
-        zone = settings.zone or opened.zone
-        at = parse_instant(when, zone)
         phases = from_then_on(opened.subscriptions(user), user, at)
         plans = opened.plans()
         new = [changed(each, max(each.since, at), asked, plans) for each in phases]

@@ -125,7 +125,10 @@ class Price:
                 raise InvalidPrice(f"{name} of {self.model} is {bound}, an instant without a zone; give it in UTC.")
             object.__setattr__(self, name, bound and bound.astimezone(UTC))
         if self.valid_from and self.valid_to and self.valid_to <= self.valid_from:
-            raise InvalidPrice(f"The price of {self.model} ends {self.valid_to} before it begins {self.valid_from}.")
+            raise InvalidPrice(
+                f"The price of {self.model} ends {self.valid_to} before it begins {self.valid_from}; "
+                "give an end after the beginning."
+            )
         self._check_terms()
 
     def _check_terms(self) -> None:

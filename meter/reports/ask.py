@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from meter import codes
 from meter.entry import now
 from meter.errors import InputError, InvalidTime, UnknownName, suggest
 from meter.ledger.query import Query
@@ -115,18 +115,25 @@ class Wanted:
     environment: str | None = None
     currency: str | None = None
 
+    def check(self, settings: Settings) -> None:
+        """Raise InputError for what cannot be, whichever ledger is asked."""
+        self._meant(settings, "UTC")
+
     def ask(self, ledger: Ledger, settings: Settings) -> Ask:
         """Return what is meant; raise InputError for what cannot be."""
-        by = self.by or "user"
+        return self._meant(settings, ledger.zone)
+
+    def _meant(self, settings: Settings, otherwise: str) -> Ask:
+        by = "user" if self.by is None else self.by
         if by not in BY:
             raise UnknownName(f'Nothing is grouped by "{by}".{suggest(by, BY)} Give one of {", ".join(BY)}.')
         at = now()
-        zone_name = self.tz or settings.zone or ledger.zone
+        zone_name = (settings.zone or otherwise) if self.tz is None else self.tz
         zone(zone_name)
         return Ask(
             by=by,
             window=self._window(zone_name, at),
-            currency=currency_of(self.currency or settings.currency),
+            currency=currency_of(settings.currency if self.currency is None else self.currency),
             where=self._where(),
             now=at,
         )
@@ -139,7 +146,7 @@ class Wanted:
         return where
 
     def _window(self, zone_name: str, at: datetime) -> Window:
-        if self.month:
+        if self.month is not None:
             if self.since or self.until:
                 raise InvalidTime(f'The month "{self.month}" is a window of its own; give it without since and until.')
             return month_window(self.month, zone_name)
@@ -156,9 +163,10 @@ class Wanted:
 
 def currency_of(code: str) -> str:
     """Return a currency's code in capitals; raise InputError for what is none."""
-    if not re.fullmatch("[A-Za-z]{3}", code):
-        raise InputError(f'"{code}" is no currency; give an ISO code like USD.')
-    return code.upper()
+    known = codes.currency(code)
+    if known is None:
+        raise InputError(f'"{code}" is no currency.{codes.near_currency(code)} Give an ISO 4217 code like USD.')
+    return known
 
 
 def unseen(ledger: Ledger, where: Mapping[str, str | None]) -> Iterator[str]:

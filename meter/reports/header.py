@@ -110,8 +110,8 @@ class Header:
         """Yield what stands above the table on a screen, each with its name."""
         where = {name: label_shown(name, value) for name, value in self.ask.where.items() if name != "environment"}
         environment = self.ask.where.get("environment")
-        about = [self.ledger, f"environment {environment}" if environment else "all environments"]
-        yield "Ledger", ", ".join([*about, *(f"{name} {value}" for name, value in where.items())])
+        of = "all environments" if environment is None else f"environment {label_shown('environment', environment)}"
+        yield "Ledger", ", ".join([self.ledger, of, *(f"{name} {value}" for name, value in where.items())])
         yield "Window", ", ".join([_month(self.ask), *self._day(), self.ask.window.zone])
         yield "Money", ", ".join([self.ask.currency, *self._rates()])
         for code, day in self.missing:

@@ -76,7 +76,7 @@ def _price(row: Mapping[str, str | None], source: str) -> Price:
     return Price(
         model=cells["model"],
         provider=cells.get("provider", ""),
-        currency=cells["currency"],
+        currency=cells["currency"].upper(),
         rates=rates,
         tiers=(Tier(above_input_tokens=_count(cells["above_input_tokens"]), rates=above),) if above else (),
         valid_from=_midnight(cells.get("valid_from", "")),
