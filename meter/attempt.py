@@ -21,6 +21,7 @@ from meter.asked import Asked, ask, count_input, is_quick, text_of
 from meter.attribution import Attribution
 from meter.ending import Ending
 from meter.entry import Entry, now
+from meter.errors import loggable
 from meter.failure import outcome_of
 from meter.layer import Layer
 from meter.machine import Share
@@ -144,8 +145,8 @@ class Attempt:
     def _made(self, ending: Ending, counted: Usage | None) -> Entry:
         try:
             return self.made(ending, counted)
-        except Exception:  # a defect of ours must not break the call, and the row says that there was one
-            log.exception("The usage and cost of call %s could not be told.", self.asked.id)
+        except Exception as error:  # noqa: BLE001  a defect of ours must not break the call
+            log.error("The usage and cost of call %s could not be told (%s).", self.asked.id, loggable(error))
             model = self.asked.model
             self.entry = Entry(
                 **self.asked.facts(self.books),

@@ -13,7 +13,7 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
-from meter.errors import LedgerBusy, MeterError
+from meter.errors import LedgerBusy, MeterError, loggable
 from meter.hold import this_host
 from meter.later import Later, Until
 from meter.ledger import open_ledger
@@ -141,7 +141,7 @@ class Books:
         except Exception as error:  # metering never breaks a call: whatever is wrong with the ledger is logged
             if self.settings.on_unavailable == "fail":
                 raise
-            self._tell(f"Calls go on without a hold: {error}")
+            self._tell(f"Calls go on without a hold: {loggable(error)}")
         return None
 
     async def reserve_async(self, hold: Hold, given_up: Callable[[], None]) -> Refusal | None:
@@ -161,7 +161,7 @@ class Books:
         try:
             self._settle(entry, hold, wait=True)
         except Exception as error:  # noqa: BLE001  the answer is there: it is handed over whatever the ledger says
-            self._tell(f"Calls go to the spill: {error}")
+            self._tell(f"Calls go to the spill: {loggable(error)}")
             self._unwritten.add(entry, hold)
             self._spilled.begin()
         except BaseException:  # a signal's handler ended it, and perhaps the process
@@ -222,7 +222,7 @@ class Books:
         except LedgerBusy:
             return False
         except Exception as error:  # noqa: BLE001  whatever it is, it may pass
-            log.debug("What was spilled cannot be taken in yet: %s", error)
+            log.debug("What was spilled cannot be taken in yet: %s", loggable(error))
             self._reopen()
             return False
         return not self._unwritten
@@ -260,7 +260,7 @@ class Books:
         try:
             return self.open().prices()
         except Exception as error:  # noqa: BLE001  metering never breaks a call
-            self._tell(f"Calls go to the spill: {error}")
+            self._tell(f"Calls go to the spill: {loggable(error)}")
         with contextlib.closing(open_ledger(self.settings.ledger, read_only=True, create=False)) as reading:
             return reading.prices()
 

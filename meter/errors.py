@@ -21,6 +21,7 @@ The backend's own exceptions are not here: they pass through unchanged.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -105,3 +106,21 @@ def suggest(name: str, known: Iterable[str]) -> str:
 
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     return f' Did you mean "{near[0]}"?' if near else ""
+
+
+def loggable(error: BaseException) -> str:
+    """Return what may be logged of an error: our own words, the system's, of any other only its class and place.
+
+    The text of a foreign error may hold a prompt, an answer or a key.
+    """
+    if isinstance(error, MeterError):
+        return str(error)
+    name = type(error).__name__
+    if isinstance(error, OSError) and isinstance(error.errno, int):
+        return f"{name}: {os.strerror(error.errno)}"
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    if frame is None:
+        return name
+    return f"{name} in {frame.tb_frame.f_code.co_filename.rpartition(os.sep)[2]}, line {frame.tb_lineno}"

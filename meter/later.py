@@ -10,6 +10,8 @@ from concurrent.futures import Future
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from meter.errors import loggable
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -128,8 +130,8 @@ def _do_all(jobs: SimpleQueue[Job | None]) -> None:
 def _try(job: Job) -> object:
     try:
         return job()
-    except Exception:
-        log.exception("What was left for later failed.")
+    except Exception as error:  # noqa: BLE001  whatever it is, the next job is done
+        log.error("What was left for later failed (%s).", loggable(error))
         return None
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
-from meter.errors import InvalidTime, suggest
+from meter.errors import InvalidTime, loggable, suggest
 from meter.model import canonical_provider, is_vendor, resolve
 from meter.price.terms import discounted
 from meter.sources import ALWAYS
@@ -194,4 +194,4 @@ def _readings(name: str, provider: str) -> list[tuple[str, str]]:
 def _log(source: Source, error: Exception) -> None:
     import logging
 
-    logging.getLogger("meter").warning("%s was asked for a price and failed: %r", source.name, error)
+    logging.getLogger("meter").warning("%s was asked for a price and failed: %s", source.name, loggable(error))

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 from meter.entry import COLUMNS, USAGE_COLUMNS, Entry
-from meter.errors import LedgerUnavailable
+from meter.errors import LedgerUnavailable, loggable
 from meter.price import Price
 from meter.settings import masked, temporary_folder
 from meter.usage import Usage
@@ -227,7 +227,7 @@ def _take_in_line(ledger: Settles, line: bytes) -> bool:
         raise  # it is the ledger that cannot be written now, whatever the line
     except Exception as error:  # noqa: BLE001  a line that nobody can use holds up no other, whatever is wrong with it
         kept = rejected_file(ledger.url)
-        log.warning("A spilled line was rejected (%r) and is kept in %s", error, kept)
+        log.warning("A spilled line was rejected (%s) and is kept in %s", loggable(error), kept)
         _append(kept, line if line.endswith(b"\n") else line + b"\n")
         return False
     return True

@@ -7,6 +7,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from meter import spill
+from meter.errors import loggable
 
 if TYPE_CHECKING:
     from meter.entry import Entry
@@ -48,7 +49,7 @@ class Unwritten:
                     continue
                 self._waiting.appendleft((entry, hold))
                 if not self._told:
-                    log.warning("The spill cannot be written (%s); what comes waits in memory.", error)
+                    log.warning("The spill cannot be written (%s); what comes waits in memory.", loggable(error))
                 self._told = True
                 return
         self._told = False

@@ -121,6 +121,24 @@ def test_a_defect_of_ours_does_not_keep_the_answer_from_its_caller(
     assert "ZeroDivisionError" in caplog.text
 
 
+@pytest.mark.parametrize("where", ["reserve", "settle", "charge"])
+def test_no_text_of_a_foreign_error_is_logged(
+    where: str, metered: meter.Meter, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It may hold the prompt; its chain and its notes too."""
+
+    def broken(*_: Any, **__: Any) -> None:
+        error = ValueError("SECRET")
+        error.add_note("SECRET")
+        raise error from KeyError("SECRET")
+
+    monkeypatch.setattr(Ending if where == "charge" else metered.ledger, where, broken)
+    logging.getLogger("meter").setLevel(logging.DEBUG)
+    through(metered, {**REQUEST}, {"usage": USAGE})
+    assert "ValueError in test_attempt.py" in caplog.text
+    assert "SECRET" not in caplog.text
+
+
 @pytest.mark.parametrize("when", ["reserve", "settle"])
 def test_a_signal_while_something_is_written_leaves_neither_hold_nor_loss(
     when: str, metered: meter.Meter, monkeypatch: pytest.MonkeyPatch

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import ast
 import inspect
 import re
+from pathlib import Path
 
 import pytest
 
 from meter import errors
-from meter.errors import InputError, MeterError, SettingsError, suggest
+from meter.errors import InputError, MeterError, SettingsError, loggable, suggest
 
 CLASSES = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, MeterError)]
 
@@ -66,3 +68,49 @@ def test_near_name_is_suggested_and_a_far_one_is_not(name: str, known: list[str]
 
 def test_names_are_taken_from_anything_that_can_be_walked() -> None:
     assert suggest("plu", iter({"plus": 1})) == ' Did you mean "plus"?'
+
+
+def foreign() -> Exception:
+    try:
+        raise ValueError("what the prompt said")
+    except ValueError as error:
+        return error
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (SettingsError("ours"), "ours"),
+        (OSError(28, "what the prompt said"), "OSError: No space left on device"),
+        (OSError("what the prompt said"), "OSError"),
+        (ValueError("what the prompt said"), "ValueError"),
+        (foreign(), rf"ValueError in test_errors\.py, line {foreign.__code__.co_firstlineno + 2}"),
+    ],
+)
+def test_of_an_error_what_is_ours_or_the_systems_is_logged_and_of_others_their_class(
+    error: Exception, said: str
+) -> None:
+    assert re.fullmatch(said, loggable(error))
+
+
+LOGS = {"debug", "info", "warning", "error", "critical", "exception", "log", "_tell"}
+SOURCES = sorted(Path(errors.__file__).parent.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+def test_no_error_is_logged_with_its_text(path: Path) -> None:
+    """Prompts, answers and keys are never kept, and a foreign error's text may hold them."""
+    tree = ast.parse(path.read_text("utf-8"))
+    caught = {node.name for node in ast.walk(tree) if isinstance(node, ast.ExceptHandler)} | {"error", "cause"}
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        if not isinstance(call.func, ast.Attribute) or call.func.attr not in LOGS:
+            continue
+        said = [
+            part.value if isinstance(part, ast.FormattedValue) else part
+            for argument in call.args
+            for part in (argument.values if isinstance(argument, ast.JoinedStr) else [argument])
+        ]
+        where = f"{path.name}, line {call.lineno}"
+        assert not caught & {name.id for name in said if isinstance(name, ast.Name)}, where
+        assert call.func.attr != "exception" or not call.args, where  # a Future has one too
+        assert not any(keyword.arg == "exc_info" for keyword in call.keywords), where

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from meter.entry import now
-from meter.errors import LedgerUnavailable, SettingsError, suggest
+from meter.errors import LedgerUnavailable, SettingsError, loggable, suggest
 from meter.hold import is_gone
 from meter.ledger import migrations
 from meter.ledger.connections import SYNCHRONOUS, WAIT_S, borrowed, prepare, speaking
@@ -93,7 +93,7 @@ def open_sqlite(place: Place, *, read_only: bool, create: bool, zone: str | None
     try:
         ledger.recovered = ledger.recover(is_gone)
     except Exception as error:  # noqa: BLE001  whatever is wrong there: it can wait, the calls of this process cannot
-        log.warning("What was left in flight could not be recovered: %r", error)
+        log.warning("What was left in flight could not be recovered: %s", loggable(error))
     return ledger
 
 
