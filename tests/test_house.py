@@ -74,6 +74,11 @@ def test_the_wheel_holds_every_module_and_the_rates(wheel: Path) -> None:
     assert any(name.startswith("meter/rates/") and name.endswith(".csv") for name in names)
 
 
+def test_the_wheel_says_that_it_is_typed(wheel: Path) -> None:
+    """PEP 561: without the marker no type checker of a user reads our annotations."""
+    assert "meter/py.typed" in zipfile.ZipFile(wheel).namelist()
+
+
 def test_the_built_wheel_works_without_the_checkout(wheel: Path, tmp_path: Path) -> None:
     zipfile.ZipFile(wheel).extractall(tmp_path / "site")
     code = (
