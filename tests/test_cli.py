@@ -34,6 +34,7 @@ BEFORE = {
     ("plan", "price"): (PLUS,),
     ("subscription",): (PLUS,),
     ("subscription", "add"): (PLUS,),
+    ("subscription", "end"): (PLUS, "subscription add alice plus --from 2026-11-01"),
     ("subscription", "change"): (
         PLUS,
         "plan add pro --price 60 --currency USD",

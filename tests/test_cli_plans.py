@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
+import shlex
+import sqlite3
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -253,3 +257,90 @@ def test_a_report_shows_the_fee_and_what_tax_and_the_channel_leave_of_it() -> No
     report = json.loads(done("report", "--month", "2026-10", "--json"), parse_float=Decimal)
     # 119 x 2.9 % + 0.30 = 3.751 stay with the card, 19 are tax
     assert (report["rows"][0]["fee"], report["rows"][0]["revenue"]) == (119, Decimal("96.249"))
+
+
+class TestEnd:
+    @pytest.fixture(autouse=True)
+    def _plans(self) -> None:
+        done("plan", "add", "plus", "--price", "30", "--currency", "USD", "--trial", "7")
+        done("plan", "add", "pro", "--price", "60", "--currency", "USD")
+        done("subscription", "add", "alice", "pro", "--from", "2026-11-01")
+
+    def test_a_subscription_is_paid_by_time_up_to_its_end(self, ledger_path: Path) -> None:
+        said = done("subscription", "end", "alice", "--at", "2026-11-16", "--reason", "moved away")
+        assert said == "alice is on pro until 2026-11-16, UTC.\n"
+        assert [row["until"] for row in listed("subscription", "list")] == ["2026-11-16"]
+        assert fee(ledger_path, "2026-11-01", "2027-11-01") == 30
+
+    def test_what_was_recorded_stays_and_has_the_reason_of_its_end(self, ledger_path: Path) -> None:
+        done("subscription", "end", "alice", "--at", "2026-11-16", "--reason", "moved away")
+        with contextlib.closing(sqlite3.connect(ledger_path)) as raw:
+            rows = raw.execute("SELECT until IS NULL, reason FROM subscriptions ORDER BY id").fetchall()
+            retired = raw.execute("SELECT subscription, reason FROM retired_subscriptions").fetchall()
+        assert (rows, retired) == ([(1, ""), (0, "moved away")], [(1, "moved away")])
+
+    def test_what_was_to_follow_ends_with_it(self, ledger_path: Path) -> None:
+        done("subscription", "change", "alice", "--at", "2026-12-01", "--state", "paused")
+        done("subscription", "change", "alice", "--at", "2027-01-01", "--state", "active")
+        done("subscription", "end", "alice", "--at", "2026-11-11 12:00")
+        (only,) = kept(ledger_path)
+        assert only.until == datetime(2026, 11, 11, 12, tzinfo=UTC)
+
+    def test_one_that_ends_as_its_trial_does_was_a_trial(self, ledger_path: Path) -> None:
+        done("subscription", "add", "bob", "plus", "--from", "2026-11-01")
+        assert done("subscription", "end", "bob", "--at", "2026-11-08") == "bob is on plus until 2026-11-08, UTC.\n"
+        assert [each.state for each in kept(ledger_path, "bob")] == ["trialing"]
+        assert fee(ledger_path, "2026-11-01", "2027-11-01", "bob") == 0
+
+    def test_one_that_ends_where_it_begins_never_was(self, ledger_path: Path) -> None:
+        said = done("subscription", "end", "alice", "--at", "2026-11-01")
+        assert said == "alice is not on pro from 2026-11-01, UTC: that is taken back.\n"
+        assert kept(ledger_path) == []
+        done("subscription", "add", "alice", "plus", "--from", "2026-11-01")
+
+    def test_a_later_one_stays_and_another_may_begin_where_it_ended(self, ledger_path: Path) -> None:
+        done("subscription", "end", "alice", "--at", "2026-11-16")
+        done("subscription", "add", "alice", "plus", "--from", "2027-01-01")
+        done("subscription", "add", "alice", "pro", "--from", "2026-11-16", "--until", "2026-12-01")
+        done("subscription", "end", "alice", "--at", "2026-11-20")
+        assert [str(each.since)[:10] for each in kept(ledger_path)] == [
+            "2026-11-01",
+            "2026-11-16",
+            "2027-01-01",
+            "2027-01-08",
+        ]
+
+    def test_an_overlap_names_the_command_that_makes_room(self, ledger_path: Path) -> None:
+        arguments = ("subscription", "add", "alice", "plus", "--from", "2026-11-16", "--tz", "Asia/Shanghai")
+        result = run(*arguments)
+        assert result.exit_code == 2
+        (advice,) = re.findall(r"`meter (subscription end [^`]*)`", result.stderr.replace("\n", " "))
+        assert advice == "subscription end alice --at 2026-11-16 --tz Asia/Shanghai"
+        done(*shlex.split(advice))
+        done(*arguments)
+        assert fee(ledger_path, "2026-11-01", "2026-11-16") == Decimal("29.33")  # 352 hours of 720 at 60.00
+
+    @pytest.mark.parametrize(
+        ("arguments", "says"),
+        [
+            (["alice", "--at", "2026-10-31"], '"alice" has no subscription at'),
+            (["alice", "--at", "2026-11-31"], "does not exist"),
+            (["alice", "--at", "later"], "is no date or instant"),
+            (["alice", "--at", "2026-11-16", "--tz", "Mars"], "no time zone"),
+            (["bob", "--at", "2026-11-16"], '"bob" has no subscription at'),
+            (["\udcff", "--at", "2026-11-16"], "has no subscription at"),
+            (["alice"], "Missing option '--at'"),
+            ([], "Missing argument"),
+        ],
+    )
+    def test_bad_input_changes_nothing(self, arguments: list[str], says: str, ledger_path: Path) -> None:
+        before = kept(ledger_path)
+        result = run("subscription", "end", *arguments)
+        assert result.exit_code == 2
+        assert says in result.stderr.replace("\n", " ")
+        assert kept(ledger_path) == before
+
+    def test_what_has_ended_cannot_be_ended_again(self, ledger_path: Path) -> None:
+        done("subscription", "end", "alice", "--at", "2026-11-16")
+        result = run("subscription", "end", "alice", "--at", "2026-11-16")
+        assert (result.exit_code, len(kept(ledger_path))) == (2, 1)

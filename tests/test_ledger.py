@@ -754,6 +754,13 @@ class TestReference:
             ledger.revise_subscriptions(retire=[old], add=[self.subscribed(1), self.subscribed(2)])
         assert list(ledger.subscriptions()) == [old]
 
+    def test_info_counts_the_subscriptions_that_hold(self, ledger: Ledger) -> None:
+        ledger.add_plan(self.PLUS)
+        ledger.add_subscription(self.subscribed(1))
+        ledger.add_subscription(self.subscribed(1, user="bob"))
+        ledger.revise_subscriptions(retire=ledger.subscriptions("alice"))
+        assert ledger.info()["subscriptions"] == 1
+
     def test_a_plan_nobody_added_is_refused_with_the_nearest(self, ledger: Ledger) -> None:
         ledger.add_plan(self.PLUS)
         with pytest.raises(UnknownName, match=r'"plsu".*"plus"'):

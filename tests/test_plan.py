@@ -280,8 +280,17 @@ class TestOverlap:
             check_overlap(new, [old])
         assert str(caught.value) == (
             '"alice" has "plus" from 2026-11-01 on, so "pro" from 2026-11-15 until 2026-12-15 would overlap it. '
-            "A user has one subscription at a time: give this one a beginning or an end that keeps them apart."
+            "A user has one subscription at a time: end that one with `meter subscription end alice --at 2026-11-15 "
+            "--tz UTC`, or give this one a beginning or an end that keeps them apart."
         )
+
+    def test_the_end_that_is_advised_lies_in_the_one_that_is_there(self) -> None:
+        old = subscription("20", "2026-11-01", user="Ann O'Hara")
+        new = subscription("20", "2026-10-15T08:30", user="Ann O'Hara")
+        with pytest.raises(InvalidPlan, match="subscription end 'Ann O'\"'\"'Hara' --at 2026-11-01 --tz UTC`"):
+            check_overlap(new, [old])
+        with pytest.raises(InvalidPlan, match="--at '2026-10-15 08:30' --tz UTC`"):
+            check_overlap(new, [subscription("20", "2026-10-01", user="Ann O'Hara")])
 
     @pytest.mark.parametrize(
         ("since", "until", "overlaps"),

@@ -23,7 +23,7 @@ COMMANDS = {
     "plan": "Add and list plans.",
     "price": "Show and set the rates of models.",
     "report": "Show what each user cost and paid.",
-    "subscription": "Add and list users' subscriptions.",
+    "subscription": "Add, change, end and list users' subscriptions.",
 }
 """Every command with its short help, so that `meter --help` imports none of them; a test keeps both the same."""
 

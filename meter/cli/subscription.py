@@ -24,13 +24,16 @@ if TYPE_CHECKING:
     from meter.plan import Subscription
 
 
-LAZY = {"change": "Change a user's plan, seats, price or state from an instant on."}
+LAZY = {
+    "change": "Change a user's plan, seats, price or state from an instant on; what was before stays as it was.",
+    "end": "End the subscription that a user has at an instant, and what was to follow it.",
+}
 """Commands of modules of their own, each with its short help."""
 
 
 @click.group(cls=Lazy, lazy=LAZY, epilog="Example: meter subscription add alice plus --from 2026-11-01")
 def subscription() -> None:
-    """Add and list users' subscriptions."""
+    """Add, change, end and list users' subscriptions."""
 
 
 @subscription.command(epilog="Example: meter subscription add alice plus --from 2026-11-01")

@@ -52,6 +52,8 @@ class SqliteLedger(Writing, Reference):
                 table: raw.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608  names of ours
                 for table in ("holds", "plans", "subscriptions", "set_prices", "fx_rates")
             }
+            # those that hold: what was retired stays recorded
+            counts["subscriptions"] -= raw.execute("SELECT count(*) FROM retired_subscriptions").fetchone()[0]
             users = raw.execute("SELECT count(*) FROM names WHERE kind = 'user'").fetchone()[0]
             mode = raw.execute("PRAGMA journal_mode").fetchone()[0]
         files = (self._place.path, self._place.wal)

@@ -153,12 +153,21 @@ def check_overlap(new: Subscription, existing: Iterable[Subscription]) -> None:
         if old.user == new.user and _begins_before_end(old, new) and _begins_before_end(new, old):
             raise InvalidPlan(
                 f'"{new.user}" has "{old.plan}" {_span(old)}, so "{new.plan}" {_span(new)} would overlap it. '
-                f"A user has one subscription at a time: give this one a beginning or an end that keeps them apart."
+                f"A user has one subscription at a time: end that one with `{_end(old, new)}`, "
+                f"or give this one a beginning or an end that keeps them apart."
             )
 
 
 def _begins_before_end(one: Subscription, other: Subscription) -> bool:
     return other.until is None or one.since < other.until
+
+
+def _end(old: Subscription, new: Subscription) -> str:
+    """Return the command that makes room for a subscription."""
+    from shlex import quote
+
+    at = show(max(old.since, new.since), new.zone)
+    return f"meter subscription end {quote(new.user)} --at {quote(at)} --tz {new.zone}"
 
 
 def _span(subscription: Subscription) -> str:
