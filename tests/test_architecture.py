@@ -28,7 +28,7 @@ CALL_SIDE = (
     ("answered", "backend", "books", "failure", "recording"),
     ("later", "layer", "lengths", "turn", "unwritten"),
 )
-READ_SIDE = (("reports", "importing", "economics", "local"),)
+READ_SIDE = (("billing",), ("reports", "importing", "economics", "local"))
 SHARED = (
     ("ledger",),
     ("spill",),

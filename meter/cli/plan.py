@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from meter.cli import Lazy
-from meter.cli.given_terms import conditions_given, conditions_shown, interval_given, terms_options
+from meter.cli.given_terms import conditions_shown, terms_options
 from meter.cli.options import form, form_options, hint, ledger_option, put_list, reading, settings_for, writing
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 LAZY = {
     "catalog": "List what vendors publish of their plans.",
+    "import": "Add the plans of a file, all of them or none.",
     "price": "Give a plan a new price from some day on.",
 }
 """Commands of modules of their own, each with its short help."""
@@ -45,6 +46,7 @@ def add(name: str | None, ledger: str | None, **terms: Any) -> None:
     from dataclasses import replace
 
     from meter.plan import NO_CONDITIONS
+    from meter.plan.words import conditions_given
     from meter.reports.render import visible
 
     settings = settings_for(ledger)
@@ -65,6 +67,7 @@ def add(name: str | None, ledger: str | None, **terms: Any) -> None:
 def _given(name: str | None, terms: Mapping[str, Any], currency: str) -> Plan:
     """Return the plan that options say."""
     from meter.plan import Plan, to_nanos
+    from meter.plan.words import conditions_given, interval_given
     from meter.reports.ask import currency_of
 
     if not name or terms["price"] is None:

@@ -89,13 +89,18 @@ def instant_in(value: object, zone: str, order: str | None = None) -> datetime:
     """
     if is_nothing(value):
         raise InputError("is empty; a call is priced as of its instant.")
-    text = str(value).strip()
-    if _COMPACT.fullmatch(text):
-        text = f"{text[:4]}-{text[4:6]}-{text[6:]}"
-    at = _since_1970(text) if _NUMBER.fullmatch(text) else _written(text, zone, order)
+    at = any_instant_in(value, zone, order)
     if at > now() + _AHEAD:
         raise InputError(f"is {_shown(value)}, which is {at:%Y-%m-%d %H:%M} UTC, in the future.")
     return at
+
+
+def any_instant_in(value: object, zone: str, order: str | None = None) -> datetime:
+    """Return the UTC instant of a cell, as `instant_in` does, also of one in the future."""
+    text = str(value).strip()
+    if _COMPACT.fullmatch(text):
+        text = f"{text[:4]}-{text[4:6]}-{text[6:]}"
+    return _since_1970(text) if _NUMBER.fullmatch(text) else _written(text, zone, order)
 
 
 def _since_1970(text: str) -> datetime:

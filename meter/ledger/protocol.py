@@ -88,6 +88,9 @@ class Ledger(Protocol):
     def add_plan(self, plan: Plan, *, actor: str = "", reason: str = "") -> None:
         """Record a version of a plan; raise InvalidPlan where one of its name is sold from that instant on."""
 
+    def add_plans(self, plans: Iterable[Plan], *, actor: str = "", reason: str = "") -> None:
+        """Record versions of plans, all of them or none; raise InvalidPlan as `add_plan` does."""
+
     def plans(self) -> Sequence[Plan]:
         """Return every version of every plan, by name and the instant it is sold from."""
 

@@ -52,16 +52,21 @@ class Reference(Store):
 
     def add_plan(self, plan: Plan, *, actor: str = "", reason: str = "") -> None:
         """Record a version of a plan; raise InvalidPlan where one of its name is sold from that instant on."""
-        columns = {"name": plan.name, "since": to_us(plan.since), **_terms(plan)}
+        self.add_plans([plan], actor=actor, reason=reason)
+
+    def add_plans(self, plans: Iterable[Plan], *, actor: str = "", reason: str = "") -> None:
+        """Record versions of plans, all of them or none; raise InvalidPlan as `add_plan` does."""
         with self._write() as (raw, _):
-            if raw.execute(
-                "SELECT 1 FROM plans WHERE name = ? AND since = ?", (plan.name, columns["since"])
-            ).fetchone():
-                raise InvalidPlan(
-                    f'There is a plan "{plan.name}" already, and what was recorded stays. Give this one another name, '
-                    f"or the old one a new price from some day on: `meter plan price {plan.name} 24 --from 2027-01-01`."
-                )
-            _add(raw, "plans", columns, (actor, reason))
+            for plan in plans:
+                columns = {"name": plan.name, "since": to_us(plan.since), **_terms(plan)}
+                same = (plan.name, columns["since"])
+                if raw.execute("SELECT 1 FROM plans WHERE name = ? AND since = ?", same).fetchone():
+                    raise InvalidPlan(
+                        f'There is a plan "{plan.name}" already, and what was recorded stays. Give this one another '
+                        "name, or the old one a new price from some day on: "
+                        f"`meter plan price {plan.name} 24 --from 2027-01-01`."
+                    )
+                _add(raw, "plans", columns, (actor, reason))
 
     def plans(self) -> Sequence[Plan]:
         """Return every version of every plan, by name and the instant it is sold from."""

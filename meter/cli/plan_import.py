@@ -1,0 +1,86 @@
+"""`meter plan import`: the plans of a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from meter.cli.given_terms import conditions_shown
+from meter.cli.options import (
+    form,
+    form_options,
+    known,
+    ledger_option,
+    put_list,
+    settings_for,
+    tz_option,
+    writing,
+    zone_in_force,
+)
+
+if TYPE_CHECKING:
+    from meter.billing.plans import NewPlans
+    from meter.plan import Plan
+
+
+@click.command("import", epilog="Example: meter plan import plans.csv --dry-run")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--map", "mapped", multiple=True, metavar="COLUMN=FIELD", help="Which column is meant by a field.")
+@click.option("--dry-run", is_flag=True, help="Say the same, and write nothing.")
+@tz_option
+@ledger_option
+@form_options
+def import_(file: Path, mapped: tuple[str, ...], ledger: str | None, tz: str | None, dry_run: bool) -> None:
+    """Add the plans of a CSV file or a JSON list, all of them or none.
+
+    Columns are name, price, currency, per, from (the instant it is sold from), per_seat, min_seats, trial, includes,
+    overage, tax, and fees with semicolons between them, each as the options of `meter plan add` have it. Only name and
+    price are needed. A plan that is there just so is left as it is.
+    """
+    from meter.billing.file import mapping_of, read
+    from meter.billing.plans import COLUMNS, read_plans
+
+    settings = settings_for(ledger, zone=tz)
+    table = read(file, mapping_of(mapped, COLUMNS))
+    recorded = known(settings, lambda opened: opened.plans()) or ()
+    found = read_plans(table, recorded, currency=settings.currency, zone=zone_in_force(settings))
+    if found.added and not dry_run:
+        with writing(settings) as opened:
+            opened.add_plans(found.added, reason=f"import of {file.name}")
+    _say(found, dry_run=dry_run)
+
+
+def _say(found: NewPlans, *, dry_run: bool) -> None:
+    """Write what came of it."""
+    from meter.reports.render import Column
+
+    records = [_record(plan, is_there=is_there) for plan, is_there in found.plans]
+    columns = [
+        Column("name"),
+        Column("price", kind="money"),
+        *(Column(name) for name in ("currency", "per", "from", "conditions", "outcome")),
+    ]
+    put_list(columns, records, "The file has no plan.")
+    if form() != "table":
+        return
+    new, there = len(found.added), len(found.plans) - len(found.added)
+    done = f"{new:,} of them would be added" if dry_run else f"{new:,} added"
+    click.echo(f"\n{done}, {there:,} there already.{' Nothing was written.' if dry_run else ''}")
+    if found.left_out:
+        click.echo(f"Columns that mean nothing here: {', '.join(found.left_out)}.")
+
+
+def _record(plan: Plan, *, is_there: bool) -> dict[str, Any]:
+    from meter.plan import ALWAYS
+
+    return {
+        "name": plan.name,
+        "price": plan.price,
+        "currency": plan.currency,
+        "per": str(plan.interval),
+        "from": None if plan.since == ALWAYS else plan.since.isoformat().replace("+00:00", "Z"),
+        "conditions": conditions_shown(plan.conditions),
+        "outcome": "there already" if is_there else "new",
+    }
