@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, get_args
 
 from meter.errors import UnknownName, suggest
 from meter.period import Interval, Unit
-from meter.plan import Plan, to_nanos
+from meter.plan import Conditions, Included, Plan, to_nanos
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -58,18 +58,16 @@ class Published:
         """Tell whether it is sold so on a day."""
         return (self.valid_from is None or self.valid_from <= day) and (self.valid_to is None or day < self.valid_to)
 
-    @property
-    def least_price(self) -> Decimal:
-        """What a period costs with as few seats as are sold."""
-        return self.price * self.min_seats if self.per_seat else self.price
-
     def plan(self, name: str = "") -> Plan:
-        """Return it as a plan of one seat, for a ledger."""
+        """Return it as a plan, for a ledger; what is beside an allowance that is not published is no limit."""
+        counts = self.included_kind == "usage" and self.included_unit == self.currency
+        included = Included(amount=self.included, measure="cost") if counts and self.included is not None else None
         return Plan(
             name=name or self.name,
             price_nanos=to_nanos(self.price),
             currency=self.currency,
             interval=self.interval,
+            conditions=Conditions(per_seat=self.per_seat, min_seats=self.min_seats, included=included),
         )
 
 

@@ -13,7 +13,9 @@ from click.testing import CliRunner, Result
 from meter.catalogue import catalogue, published, published_on
 from meter.cli import main
 from meter.errors import UnknownName
+from meter.ledger import open_ledger
 from meter.period import Interval
+from meter.plan import Conditions, Included
 from meter.sources.shipped import ShippedRates
 
 if TYPE_CHECKING:
@@ -92,10 +94,19 @@ def test_an_unknown_plan_is_offered_the_nearest(name: str, says: str) -> None:
         published(name, TODAY)
 
 
-def test_a_price_of_a_seat_is_due_for_as_many_as_are_sold() -> None:
-    assert published("chatgpt-business", TODAY).least_price == 50
-    assert published("copilot-business", TODAY).least_price == 19
-    assert published("chatgpt-plus", TODAY).least_price == 20
+def test_what_a_vendor_publishes_comes_with_a_plan() -> None:
+    business, pro, maxi = (published(name, TODAY).plan() for name in ("chatgpt-business", "copilot-pro", "claude-max"))
+    assert (business.conditions.per_seat, business.conditions.min_seats) == (True, 2)
+    assert pro.conditions.included == Included(amount=Decimal(15), measure="cost")
+    assert maxi.conditions.included is None, "its API credits are beside an allowance that is not published"
+
+
+def test_conditions_of_ones_own_go_over_those_of_the_catalogue(ledger_path: Path) -> None:
+    done("plan", "add", "--from-catalog", "chatgpt-business", "--min-seats", "5", "--tax", "19")
+    opened = open_ledger(str(ledger_path), read_only=True)
+    (plan,) = opened.plans()
+    opened.close()
+    assert plan.conditions == Conditions(per_seat=True, min_seats=5, tax_percent=Decimal(19))
 
 
 def test_the_catalogue_is_no_table_of_rates() -> None:

@@ -24,6 +24,7 @@ COMMANDS = {
     "price": "Show and set the rates of models.",
     "report": "Show what each user cost and paid.",
     "subscription": "Add, change, end and list users' subscriptions.",
+    "worth": "Show whether a subscription is worth its fee to its user.",
 }
 """Every command with its short help, so that `meter --help` imports none of them; a test keeps both the same."""
 

@@ -43,7 +43,7 @@ def add(name: str | None, ledger: str | None, **terms: Any) -> None:
 
     `meter plan add --from-catalog claude-pro` needs neither price nor name; see `meter plan catalog`.
     """
-    from dataclasses import replace
+    from dataclasses import fields, replace
 
     from meter.plan import NO_CONDITIONS
     from meter.plan.words import conditions_given
@@ -54,8 +54,10 @@ def add(name: str | None, ledger: str | None, **terms: Any) -> None:
         from meter.cli.plan_catalog import plan_of
 
         new = plan_of(terms["listed"], name, terms)
-        if conditions_given(terms) != NO_CONDITIONS:
-            new = replace(new, conditions=conditions_given(terms))
+        given = conditions_given(terms)
+        told = {each.name: getattr(given, each.name) for each in fields(given)}
+        told = {name: value for name, value in told.items() if value != getattr(NO_CONDITIONS, name)}
+        new = replace(new, conditions=replace(new.conditions, **told))
     else:
         new = _given(name, terms, settings.currency)
     with writing(settings) as opened:
