@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from meter.cli.options import (
@@ -17,10 +19,18 @@ from meter.cli.options import (
     window_options,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from meter.ledger import Ledger
+    from meter.reports.summary import Report
+
 
 @click.command(epilog="Example: meter report --month 2026-11 --by model --json")
 @click.option(
-    "--by", metavar="WHAT", help="user, model, provider, team, purpose, session, environment, day, week or month."
+    "--by",
+    metavar="WHAT",
+    help="user, plan, model, provider, team, purpose, session, environment, day, week or month.",
 )
 @window_options
 @click.option("--currency", metavar="CODE", help="Convert amounts into this currency at the rate of the day.")
@@ -29,10 +39,10 @@ from meter.cli.options import (
 def report(ledger: str | None, **wanted: str | None) -> None:
     """Show what each user cost and paid.
 
-    Without a window it is this month. A fee counts as it accrues; a running window is counted up to now.
+    Without a window it is this month. A fee counts as it accrues; a running window is counted up to now. Many users
+    stand together by plan; --by user lists them, and --json and --csv always do.
     """
     from meter.reports.ask import Wanted
-    from meter.reports.page import write
     from meter.reports.summary import summarize
 
     settings = settings_for(ledger)
@@ -40,7 +50,7 @@ def report(ledger: str | None, **wanted: str | None) -> None:
     question.check(settings)
     with reading(settings) as opened:
         made = summarize(opened, question.ask(opened, settings))
-        put_page(write(made, form()))
+        put_page(_pages(opened, made, wanted["by"]))
         note_unseen(opened, made.header)
         hints = [
             ("A call line by line:", "meter explain last", bool(made.rows)),
@@ -48,6 +58,16 @@ def report(ledger: str | None, **wanted: str | None) -> None:
             ("A plan to hold it against:", PLAN, is_offered() and not opened.subscriptions()),
         ]
     hint(*(f"{what:<28}{command}" for what, command, fits in hints if fits))
+
+
+def _pages(opened: Ledger, made: Report, by: str | None) -> Iterator[str]:
+    """Yield a report as it was asked for, where it was not, by plan once its users are too many to look at."""
+    from meter.reports import overview, page
+    from meter.reports.portfolio import portfolio
+
+    if by == "plan" or (by is None and form() in {"table", "md"} and page.is_long(made)):
+        return overview.write(portfolio(opened, made), form())
+    return page.write(made, form())
 
 
 PLAN = "meter plan add plus --price 20 --currency USD --per month"

@@ -32,6 +32,8 @@ GROUPS = {
 UNITS = ("day", "week", "month")
 """Calendar units that calls can be grouped by."""
 BY = (*GROUPS, *UNITS)
+BY_USER = ("plan",)
+"""What users are put together by; the calls are grouped by user for it."""
 
 UNATTRIBUTED = "(unattributed)"
 """How calls without a user are named."""
@@ -124,9 +126,10 @@ class Wanted:
         return self._meant(settings, ledger.zone)
 
     def _meant(self, settings: Settings, otherwise: str) -> Ask:
-        by = "user" if self.by is None else self.by
+        by = "user" if self.by is None or self.by in BY_USER else self.by
         if by not in BY:
-            raise UnknownName(f'Nothing is grouped by "{by}".{suggest(by, BY)} Give one of {", ".join(BY)}.')
+            known = (*BY_USER, *BY)
+            raise UnknownName(f'Nothing is grouped by "{by}".{suggest(by, known)} Give one of {", ".join(known)}.')
         at = now()
         zone_name = (settings.zone or otherwise) if self.tz is None else self.tz
         zone(zone_name)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from meter.ledger import open_ledger
 from meter.reports import standing as one_user
 from meter.reports.ask import Wanted
+from meter.reports.portfolio import portfolio
 from meter.reports.summary import summarize
 from meter.settings import load
 
@@ -50,7 +52,11 @@ def report(
         environment=environment,
     )
     with _opened(ledger) as (opened, settings):
-        return summarize(opened, wanted.ask(opened, settings))
+        made = summarize(opened, wanted.ask(opened, settings))
+        if by != "plan":
+            return made
+        plans = portfolio(opened, made).plans
+        return replace(made, columns=("plan",), rows=tuple(line.row for line in plans))
 
 
 def standing(user: str, at: datetime | None = None, *, ledger: Ledger | str | None = None) -> Standing:

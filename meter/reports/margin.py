@@ -21,11 +21,13 @@ if TYPE_CHECKING:
 class Earned:
     """What the subscriptions of one row earned; amounts in parts of a nano-unit, as Slice.scale says."""
 
-    __slots__ = ("fee", "plan", "revenue")
+    __slots__ = ("fee", "on_trial", "plan", "revenue")
 
     def __init__(self, *, with_fee: bool = True) -> None:
         self.plan: str | None = None
         """The last plan in force."""
+        self.on_trial = False
+        """Whether that is a trial."""
         self.revenue: dict[str, Nanos] = {}
         """Currency to what accrued of the fee up to now, without tax and the channel's fee."""
         self.fee: dict[str, Nanos] | None = {} if with_fee else None
@@ -45,6 +47,7 @@ class Earned:
         """Return the fields of a row in one currency."""
         return {
             "plan": self.plan,
+            "on_trial": self.on_trial,
             "revenue_currency": currency,
             "revenue_nanos": in_nanos(self.revenue.get(currency, 0), scale),
             "fee_nanos": None if self.fee is None else in_nanos(self.fee.get(currency, 0), scale),
@@ -71,7 +74,7 @@ def earned_by_user(subscriptions: Iterable[Subscription], slices: Sequence[Slice
         if each.currency not in lanes:
             lanes[each.currency] = merged(slices, each.currency)
         earned = users.setdefault(each.user, Earned())
-        earned.plan = each.plan
+        earned.plan, earned.on_trial = each.plan, each.state == "trialing"
         for piece, revenue, fee in _accruals(each, lanes[each.currency], ask.now):
             currency, parts = piece.into(each.currency, ask.currency)
             earned.add(currency, revenue * parts, fee * parts)

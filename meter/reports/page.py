@@ -59,11 +59,20 @@ def _markdown(report: Report) -> Iterator[str]:
         yield line + "\n"
 
 
+def is_long(report: Report) -> bool:
+    """Tell whether a report has more users than a screen is to list."""
+    return report.columns == ("user",) and len(_users(report)) > LISTED
+
+
+def _users(report: Report) -> list[Row]:
+    return [row for row in report.rows if row.labels[0] is not None]
+
+
 def _listed(report: Report) -> tuple[list[Row], bool]:
     """Return the rows for a screen, those of most users summed where there are many, and whether they were."""
-    users = [row for row in report.rows if row.labels[0] is not None]
-    if report.columns != ("user",) or len(users) <= LISTED:
+    if not is_long(report):
         return list(report.rows), False
+    users = _users(report)
     hidden = users[LISTED:]
     label = f"and {len({row.labels for row in hidden}):,} more"
     unattributed = [row for row in report.rows if row.labels[0] is None]
@@ -105,9 +114,18 @@ def _records(report: Report, rows: Sequence[Row]) -> tuple[list[dict[str, Any]],
 
 
 def _worded(row: Row, report: Report) -> dict[str, Any]:
-    record = row.record(report.columns)
-    record |= {column: label_shown(column, label) for column, label in zip(report.columns, row.labels, strict=False)}
-    several = len(report.totals) > 1
+    record = {**row.record(report.columns), **worded(row, several=len(report.totals) > 1)}
+    labels = zip(report.columns, row.labels, strict=False)
+    return record | {column: label_shown(column, label) for column, label in labels}
+
+
+def worded(row: Row, *, several: bool) -> dict[str, Any]:
+    """Return the amounts of a row as a screen has them, worded where a number alone would not be true.
+
+    Where there are `several` currencies each amount names its own.
+    """
+    found = row.record()
+    record = {name: found[name] for name in (*MONEY, "margin")}
     for name in MONEY:
         code = row.cost_currency if name == "cost" else row.revenue_currency
         record[name] = _amount(record[name], f" {code}" if several else "")

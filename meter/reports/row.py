@@ -49,6 +49,8 @@ class Row:
     """What the row is about, in the order of the report's columns; None for calls without a user, team, …"""
     plan: str | None = None
     """The last plan in force in the window; None without one, and where rows are no users."""
+    on_trial: bool = False
+    """Whether that is a trial, or was to the end of it."""
     calls: int = 0
     """Ok, cancelled, lost and abandoned; refused and replayed are apart."""
     refused: int = 0

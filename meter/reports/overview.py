@@ -1,0 +1,157 @@
+"""Overview: a portfolio as it is written out in each form."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from meter.period import show
+from meter.reports.ask import UNATTRIBUTED, label_shown
+from meter.reports.money import amount, shown, shown_percent
+from meter.reports.page import worded
+from meter.reports.render import Column, csv_lines, json_document, json_text, markdown, md_text, table, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from meter.reports.portfolio import Line, Portfolio
+
+
+def write(portfolio: Portfolio, form: str = "table") -> Iterator[str]:
+    """Yield a portfolio in one of render.FORMS; CSV and the like have the plans alone."""
+    if form == "json":
+        yield from json_document(portfolio.record())
+    elif form == "nl":
+        for line in portfolio.plans:
+            yield json_text(line.record(("plan",))) + "\n"
+    elif form in {"csv", "tsv"}:
+        records = [line.record(("plan",)) for line in portfolio.plans]
+        keys = tuple(portfolio.totals[0].record(("plan",)))
+        yield from csv_lines(keys, records, "," if form == "csv" else "\t")
+    elif form == "md":
+        yield from _markdown(portfolio)
+    else:
+        yield from _screen(portfolio)
+
+
+def _screen(portfolio: Portfolio) -> Iterator[str]:
+    for name, text in portfolio.report.header.lines():
+        yield f"{name:<10}{visible(text)}\n"
+    if not portfolio.plans:
+        yield "\nNo calls in this window, and no subscription in force.\n"
+        return
+    yield "\n" + table(_columns(portfolio), *_records(portfolio)) + "\n"
+    if not all(line.row.complete for line in portfolio.totals):
+        yield "≥ and ≤ stand where the cost of some calls is not known.\n"
+    if notes := list(_notes(portfolio)):
+        yield "\n"
+        for name, text in notes:
+            yield f"{name:<10}{visible(text)}\n"
+    if portfolio.worst:
+        yield "\n" + table(_worst_columns(portfolio), _worst(portfolio)) + "\n"
+
+
+def _markdown(portfolio: Portfolio) -> Iterator[str]:
+    lines = [*portfolio.report.header.lines(), *_notes(portfolio)]
+    yield "  \n".join(f"{md_text(name)}: {md_text(text)}" if name else md_text(text) for name, text in lines) + "\n\n"
+    for line in markdown(_columns(portfolio), *_records(portfolio)):
+        yield line + "\n"
+    if portfolio.worst:
+        yield "\n"
+        for line in markdown(_worst_columns(portfolio), _worst(portfolio)):
+            yield line + "\n"
+
+
+def _columns(portfolio: Portfolio) -> list[Column]:
+    unit = _unit(portfolio)
+    losses = []
+    if any(line.loss_makers for line in portfolio.totals):
+        losses = [Column("loss_makers", "loss-\nmakers", "count"), Column("loss", f"they lose{unit}", "money")]
+    return [
+        Column("plan"),
+        Column("users", kind="count"),
+        Column("calls", kind="count"),
+        Column("cost", f"cost{unit}", "money"),
+        Column("fee", f"fee{unit}", "money"),
+        Column("revenue", f"revenue{unit}", "money"),
+        Column("gross_profit", f"gross profit{unit}", "money"),
+        Column("margin", kind="percent"),
+        *losses,
+    ]
+
+
+def _records(portfolio: Portfolio) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the plans, and under the rule the kinds and the totals."""
+    plans = [_worded(line, portfolio, _plan_shown(line)) for line in portfolio.plans]
+    kinds = [_worded(line, portfolio, str(line.row.labels[0])) for line in portfolio.kinds]
+    several = len(portfolio.totals) > 1
+    totals = [
+        _worded(line, portfolio, f"total {line.row.cost_currency}" if several else "total") for line in portfolio.totals
+    ]
+    return plans, [*(kinds if len(kinds) > 1 else []), *totals]
+
+
+def _plan_shown(line: Line) -> str:
+    label = line.row.labels[0]
+    return UNATTRIBUTED if label == UNATTRIBUTED else label_shown("plan", label)
+
+
+def _worded(line: Line, portfolio: Portfolio, label: str) -> dict[str, Any]:
+    several = len(portfolio.totals) > 1
+    record = {**line.record(("plan",)), **worded(line.row, several=several), "plan": label}
+    lost = f"{shown(amount(line.loss_nanos))}{f' {line.row.revenue_currency}' if several else ''}"
+    return {**record, "loss": lost if line.loss_makers else None, "loss_makers": line.loss_makers or None}
+
+
+def _worst_columns(portfolio: Portfolio) -> list[Column]:
+    unit = _unit(portfolio)
+    amounts = [Column(name, f"{name.replace('_', ' ')}{unit}", "money") for name in ("cost", "revenue", "gross_profit")]
+    return [Column("user", "costs more than it brings"), Column("plan"), Column("calls", kind="count"), *amounts]
+
+
+def _worst(portfolio: Portfolio) -> list[dict[str, Any]]:
+    several = len(portfolio.totals) > 1
+    return [
+        {**row.record(("user",)), **worded(row, several=several), "user": label_shown("user", row.labels[0])}
+        for row in portfolio.worst
+    ]
+
+
+def _unit(portfolio: Portfolio) -> str:
+    return f"\n{portfolio.totals[0].row.cost_currency}" if len(portfolio.totals) == 1 else ""
+
+
+def _notes(portfolio: Portfolio) -> Iterator[tuple[str, str]]:
+    """Yield what stands under the table, each with its name."""
+    for line in portfolio.totals:
+        if line.loss_makers:
+            what = "1 paying user costs" if line.loss_makers == 1 else f"{line.loss_makers:,} paying users cost"
+            lost = f"{shown(amount(line.loss_nanos))} {line.row.revenue_currency}"
+            yield "Loss", f"{what} more than they bring, {lost} in all: `meter report --by user`"
+        if line.idle:
+            what = "1 user" if line.idle == 1 else f"{line.idle:,} users"
+            paid = f"{shown(amount(line.idle_nanos))} {line.row.revenue_currency}"
+            yield "Unused", f"{what} paid {paid} and made no call"
+    if portfolio.top:
+        (users, share), *more = _shares(portfolio)
+        yield "Top", ", ".join([f"{users} make {share} of the cost", *(" ".join(each) for each in more)])
+    if rate := portfolio.run_rate_nanos:
+        currency = portfolio.totals[0].row.cost_currency
+        yield "Run rate", f"{shown(amount(rate))} {currency} by the end of the window, if it goes on like this"
+    ask, first = portfolio.report.header.ask, portfolio.first_call
+    if (
+        first is not None
+        and (first - ask.window.since).days
+        and first > ask.window.since
+        and portfolio.totals[0].row.revenue_nanos
+    ):
+        begins = show(first.replace(second=0, microsecond=0), ask.window.zone)
+        yield "Coverage", f"the first call is of {begins}: what was called before is in no cost"
+
+
+def _shares(portfolio: Portfolio) -> list[tuple[str, str]]:
+    """Return who the dearest users are and their share of the cost, without those who are as many as some before."""
+    told = {
+        users: (f"{percent} % of the users ({users:,})", shown_percent(share))
+        for percent, users, share in reversed(portfolio.top)
+    }
+    return list(reversed(told.values()))

@@ -1,0 +1,201 @@
+"""Portfolio: the users of a report by plan and by kind, who loses money, and how much hangs on a few."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from fractions import Fraction
+from math import ceil
+from typing import TYPE_CHECKING, Any
+
+from meter.reports.ask import UNATTRIBUTED
+from meter.reports.money import amount, decimal_of
+from meter.reports.row import COUNTS, Row, sum_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from datetime import datetime
+
+    from meter.ledger import Ledger
+    from meter.reports.money import Nanos
+    from meter.reports.summary import Report
+
+KINDS = ("paying", "unmetered", "trial", "free", "unattributed")
+"""What users are, as they are listed; each is one of them, so that they add up. `unmetered` pay and made no call."""
+TOP = (1, 5, 10)
+"""Per cent of the users, the dearest first, whose share of the cost is told."""
+WORST = 5
+_US = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """The users of one plan, or of one kind, in one currency."""
+
+    row: Row
+    """Their sum; its label is the plan or the kind."""
+    users: int
+    """Who made a call or had a subscription."""
+    loss_makers: int
+    """Of them: those who pay and cost more than they brought."""
+    loss_nanos: Nanos
+    """What these cost beyond what they brought, in the currency of the revenue."""
+    idle: int
+    """Of them: those who paid and made no call."""
+    idle_nanos: Nanos
+    """What these brought."""
+
+    def record(self, columns: Sequence[str]) -> dict[str, Any]:
+        """Return the line as JSON and CSV have it."""
+        found = self.row.record()
+        counts = {
+            "users": self.users,
+            "loss_makers": self.loss_makers,
+            "loss": amount(self.loss_nanos),
+            "idle": self.idle,
+            "idle_revenue": amount(self.idle_nanos),
+        }
+        del found["plan"]
+        return {**dict(zip(columns, self.row.labels, strict=False)), **counts, **found}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Portfolio:
+    """A report by user, put together by plan and by kind."""
+
+    report: Report
+    """By user."""
+    plans: tuple[Line, ...]
+    """The plan with the least gross profit first; users without one, and calls without a user, last."""
+    kinds: tuple[Line, ...]
+    """In the order of KINDS; they add up to the total, as the plans do."""
+    totals: tuple[Line, ...]
+    """By currency."""
+    worst: tuple[Row, ...]
+    """Up to WORST users who cost more than they brought, whether they pay or not, the dearest first."""
+    top: tuple[tuple[int, int, Fraction], ...]
+    """Per cent of the users, how many that are, and their share of the cost; empty without cost in one currency."""
+    first_call: datetime | None
+    """UTC instant of the ledger's first call."""
+
+    def record(self) -> dict[str, Any]:
+        """Return the portfolio as JSON has it."""
+        each = [line.record(()) for line in self.totals]
+        total = each[0]
+        if len(each) > 1:
+            summed = {*COUNTS, "loss_makers", "idle", "users"}
+            total = {key: sum(line[key] for line in each) if key in summed else None for key in total}
+            total["users"] = len(_by_user(self.report.rows))
+        return {
+            "header": {**self.report.header.record(), "by": "plan"},
+            "rows": [line.record(("plan",)) for line in self.plans],
+            "totals": {**total, "currencies": each},
+            "kinds": [line.record(("kind",)) for line in self.kinds],
+            "worst": [row.record(("user",)) for row in self.worst],
+            "concentration": [
+                {"top_percent": percent, "users": users, "cost_share": decimal_of(share)}
+                for percent, users, share in self.top
+            ],
+            "run_rate": _amount(self.run_rate_nanos),
+            "first_call": self.first_call,
+        }
+
+    @property
+    def run_rate_nanos(self) -> Nanos | None:
+        """What the whole window costs at the rate so far, in its one currency; None where it does not run."""
+        ask, total = self.report.header.ask, self.report.totals[0]
+        elapsed, whole = ask.now - ask.window.since, ask.window.until - ask.window.since
+        if ask.now not in ask.window or len(self.report.totals) > 1 or not total.cost_nanos or elapsed.days < 1:
+            return None
+        return Fraction(total.cost_nanos) * (whole // _US) / (elapsed // _US)
+
+
+def portfolio(ledger: Ledger, report: Report) -> Portfolio:
+    """Return a report by user put together by plan and by kind."""
+    rows = report.rows
+    named = [row for row in rows if row.labels[0] is not None]
+    span = ledger.span()
+    return Portfolio(
+        report=report,
+        plans=tuple(sorted(_lines(report, _plan_of), key=_last_are_those_without)),
+        kinds=tuple(sorted(_lines(report, kind_of), key=lambda line: KINDS.index(str(line.row.labels[0])))),
+        totals=tuple(_line(rows, total) for total in report.totals),
+        worst=tuple(sorted(filter(_costs_more, named), key=lambda row: row.gross_profit_nanos or 0)[:WORST]),
+        top=_concentration(named, report.header.ask.currency),
+        first_call=span[0] if span else None,
+    )
+
+
+def kind_of(row: Row) -> str:
+    """Return which of KINDS the user of a row is."""
+    if row.labels[0] is None:
+        return "unattributed"
+    if row.fee_nanos or row.revenue_nanos:
+        return "paying" if row.calls or row.refused or row.replayed else "unmetered"
+    return "trial" if row.on_trial else "free"
+
+
+def _plan_of(row: Row) -> str | None:
+    return UNATTRIBUTED if row.labels[0] is None else row.plan
+
+
+def _lines(report: Report, key: Callable[[Row], str | None]) -> list[Line]:
+    """Return a line for each value of a key and each currency in it.
+
+    A user's rows in several currencies have the key of the first: they are one user.
+    """
+    groups: dict[str | None, list[Row]] = {}
+    for rows in _by_user(report.rows).values():
+        groups.setdefault(key(rows[0]), []).extend(rows)
+    return [
+        _line(rows, replace(total, labels=(label,), plan=None))
+        for label, rows in groups.items()
+        for total in sum_rows(rows, report.header.ask.currency)
+    ]
+
+
+def _line(rows: Sequence[Row], total: Row) -> Line:
+    """Return a line of those of the rows whose money is in the currency of a total."""
+    own = [row for row in rows if row.cost_currency == total.cost_currency]
+    losing = [row for row in own if _costs_more(row) and kind_of(row) == "paying"]
+    idle = [row for row in own if kind_of(row) == "unmetered"]
+    return Line(
+        row=total,
+        users=len({row.labels for row in own if row.labels[0] is not None}),
+        loss_makers=len(losing),
+        loss_nanos=-sum(row.gross_profit_nanos or 0 for row in losing),
+        idle=len(idle),
+        idle_nanos=sum(row.revenue_nanos or 0 for row in idle),
+    )
+
+
+def _by_user(rows: Iterable[Row]) -> dict[str | None, list[Row]]:
+    users: dict[str | None, list[Row]] = {}
+    for row in rows:
+        users.setdefault(row.labels[0], []).append(row)
+    return users
+
+
+def _costs_more(row: Row) -> bool:
+    return (row.gross_profit_nanos or 0) < 0
+
+
+def _last_are_those_without(line: Line) -> tuple[bool, bool, bool, Nanos, str]:
+    label, profit = line.row.labels[0], line.row.gross_profit_nanos
+    return label == UNATTRIBUTED, label is None, profit is None, profit or 0, label or ""
+
+
+def _concentration(rows: Sequence[Row], currency: str) -> tuple[tuple[int, int, Fraction], ...]:
+    costs = sorted((row.cost_nanos or 0 for row in rows if row.cost_currency == currency), reverse=True)
+    total = sum(costs)
+    if total <= 0 or any(row.cost_nanos for row in rows if row.cost_currency != currency):
+        return ()
+    found = []
+    for percent in TOP:
+        users = ceil(len(costs) * percent / 100)
+        found.append((percent, users, Fraction(sum(costs[:users])) / total))
+    return tuple(found)
+
+
+def _amount(nanos: Nanos | None) -> Any:
+    return None if nanos is None else amount(nanos)
