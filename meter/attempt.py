@@ -83,13 +83,17 @@ class Attempt:
 
     def fail(self, error: BaseException) -> None:
         """Write the entry of a call whose backend raised."""
-        self.end(failed(error))
+        self.end(self.failed(error))
         remember(error, self.entry)
 
     async def fail_async(self, error: BaseException) -> None:
         """Write the entry of a call whose backend raised without holding the event loop."""
-        await self.end_async(failed(error))
+        await self.end_async(self.failed(error))
         remember(error, self.entry)
+
+    def failed(self, error: BaseException) -> Ending:
+        """Return the ending of a call whose backend raised."""
+        return Ending(outcome=outcome_of(error, self.layer.sent, self.layer.status), error=type(error).__name__)
 
     def withdraw(self, error: str) -> None:
         """Write the entry of a call that was given up before it was sent."""
@@ -156,7 +160,7 @@ class Attempt:
                 source_key=self.source_key,
                 model=model.name,
                 provider=model.provider,
-                attempts=max(self.layer.sent, 1),
+                attempts=self._attempts(ending),
                 error=ending.error,
             )
             return self.entry
@@ -182,7 +186,7 @@ class Attempt:
             model=served.name,
             provider=served.provider,
             response_id=text_of(getattr(ending.answer, "id", None)),
-            attempts=max(self.layer.sent, 1),
+            attempts=self._attempts(ending),
             usage=usage,
             counted_output_tokens=counted.output_tokens if counted else None,
             status=charge.status,
@@ -202,6 +206,10 @@ class Attempt:
             remember(ending.answer, self.entry)
         return self.entry
 
+    def _attempts(self, ending: Ending) -> int:
+        """Return how many requests were sent; of what was answered there was one, also where we did not see it."""
+        return self.layer.sent if ending.outcome in ("refused", "replayed") else max(self.layer.sent, 1)
+
     def _flags(self, ending: Ending, counted: Usage | None) -> Iterator[str]:
         if self.request.get("mock_response") is not None:
             yield "mock"
@@ -211,11 +219,6 @@ class Attempt:
             yield "clamped"
         if counted and counted.source == "counted":
             yield "counted"
-
-
-def failed(error: BaseException) -> Ending:
-    """Return the ending of a call whose backend raised."""
-    return Ending(outcome=outcome_of(error), error=type(error).__name__)
 
 
 def warm() -> None:
@@ -277,6 +280,7 @@ def record(books: Books, observed: Observed) -> Entry:
     price = books.prices.find(model.name, model.provider, at, user=who.user, team=who.team)
     asked = Asked(who=who, model=model, price=price, at=at)
     attempt = Attempt(books, asked, source=observed.source, source_key=observed.source_key)
+    attempt.layer.goes()  # it was somebody else who sent it
     ending = Ending(outcome=observed.outcome, stated=observed.stated, error=observed.error)
     entry = replace(
         attempt.made(ending, None),

@@ -8,13 +8,10 @@ import importlib
 import importlib.util
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from meter import layer
 from meter.errors import MissingPackage
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 def call(verb: str, request: dict[str, Any]) -> Any:
@@ -55,21 +52,35 @@ def _litellm() -> Any:
 
 
 def _count_requests() -> None:
-    """Have httpx count the requests of a metered call: the retries of an SDK are seen nowhere else."""
+    """Have httpx tell a metered call what it sends and how that is answered.
+
+    The retries of an SDK are seen nowhere else, and the status that its errors bear may be made up.
+    """
     import httpx
 
-    def counting(send: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(send)
-        def counted(*args: Any, **kwargs: Any) -> Any:
-            call = layer.here()
-            if call is not None:
-                call.sent += 1
-            return send(*args, **kwargs)
+    own, own_async = httpx.Client.send, httpx.AsyncClient.send
 
-        return counted
+    @functools.wraps(own)
+    def send(*args: Any, **kwargs: Any) -> Any:
+        call = layer.here()
+        if call is None:
+            return own(*args, **kwargs)
+        call.goes()
+        response = own(*args, **kwargs)
+        call.status = response.status_code
+        return response
 
-    for client in (httpx.Client, httpx.AsyncClient):
-        client.send = counting(client.send)  # type: ignore[method-assign]  # the signature stays the same
+    @functools.wraps(own_async)
+    async def send_async(*args: Any, **kwargs: Any) -> Any:
+        call = layer.here()
+        if call is None:
+            return await own_async(*args, **kwargs)
+        call.goes()
+        response = await own_async(*args, **kwargs)
+        call.status = response.status_code
+        return response
+
+    httpx.Client.send, httpx.AsyncClient.send = send, send_async  # type: ignore[method-assign]  # the same signatures
 
 
 def _completed(verb: str, request: dict[str, Any]) -> dict[str, Any]:

@@ -21,13 +21,15 @@ _here: ContextVar[Layer | None] = ContextVar("meter_layer", default=None)
 class Layer:
     """A metered call, as whatever its backend runs sees it."""
 
-    __slots__ = ("_request", "sent")
+    __slots__ = ("_request", "sent", "status")
 
     def __init__(self) -> None:
         # known only while the backend works: whoever inherited the mark keeps no prompt alive
         self._request: Mapping[str, Any] | None = None
         self.sent = 0
         """How many HTTP requests left for the backend, retries included."""
+        self.status: int | None = None
+        """The HTTP status of the last response; None where there was none."""
 
     def enter(self, request: Mapping[str, Any]) -> Token[Layer | None]:
         """Mark what runs from here on as the backend's work on a request."""
@@ -41,6 +43,11 @@ class Layer:
             _here.reset(mark)
         except ValueError:  # an awaited call that is thrown away with its event loop ends in another context
             return
+
+    def goes(self) -> None:
+        """Note that a request leaves."""
+        self.sent += 1
+        self.status = None
 
     def has(self, request: Mapping[str, Any]) -> bool:
         """Tell whether a request that is made here is a step of this call."""

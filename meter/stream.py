@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 from meter.answered import remember
 from meter.ending import Ending
-from meter.failure import outcome_of
 from meter.usage import usage_of
 from meter.usage.answer import finished_choices, has_content
 
@@ -187,7 +186,7 @@ class MeteredStream:
             self._late = error
             return self._ending("ok")
         given_up = self._chunks or isinstance(error, _GIVEN_UP)
-        return self._ending("cancelled" if given_up else outcome_of(error), type(error).__name__)
+        return self._ending("cancelled" if given_up else self._attempt.failed(error).outcome, type(error).__name__)
 
     def _left(self) -> Ending:
         self._over = True

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from meter import backend
-from meter.attempt import begin, begin_async, failed
+from meter.attempt import begin, begin_async
 from meter.layer import is_step
 from meter.stream import MeteredStream
 
@@ -46,7 +46,7 @@ async def pass_through_async(
     try:
         response = await send(attempt.request)
     except GeneratorExit as error:  # the event loop is gone, and nothing can be awaited any more
-        ending = failed(error)
+        ending = attempt.failed(error)
         attempt.leave(lambda: ending)
         raise
     except BaseException as error:

@@ -207,6 +207,36 @@ def test_a_refused_call_raises_as_litellm_does_and_costs_nothing(
     assert metered.ledger.holds() == []
 
 
+BROKEN: dict[str, Any] = {
+    "a list": [1, 2],
+    "text": "Hello",
+    "without choices": {"id": "x"},
+    "no choice": {"choices": [{"index": 0, "message": None}]},
+    "an error": {"error": {"message": "overloaded", "code": 400}},
+}
+
+
+@pytest.mark.parametrize("awaited", [False, True])
+@pytest.mark.parametrize("body", BROKEN.values(), ids=BROKEN)
+async def test_an_answer_that_cannot_be_understood_is_lost_since_it_was_billed(
+    body: Any, awaited: bool, metered: meter.Meter, loopback: Loopback
+) -> None:
+    """Pitfall 18: litellm raises an error with the status 500 that nobody sent."""
+    loopback.say(body=body)
+    call = {**loopback.call, "max_retries": 0, "max_tokens": 100}
+    with pytest.raises(Exception, match=r"OpenAIException|Response"):
+        await metered.acompletion(**call) if awaited else metered.completion(**call)
+    entry = only(metered)
+    assert (entry.outcome, entry.nanos, entry.high_nanos) == ("lost", None, 8 * 150 + 100 * 600)
+
+
+def test_a_call_that_fails_before_anything_is_sent_is_refused_without_an_attempt(metered: meter.Meter) -> None:
+    with pytest.raises(Exception, match="LLM Provider NOT provided"):
+        metered.completion("no-such-provider/model", [{"role": "user", "content": "hi"}])
+    entry = only(metered)
+    assert (entry.outcome, entry.nanos, entry.attempts) == ("refused", 0, 0)
+
+
 def test_a_call_nobody_listens_to_is_refused(metered: meter.Meter) -> None:
     messages = [{"role": "user", "content": "hi"}]
     with pytest.raises(Exception, match="onnection"):

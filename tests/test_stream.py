@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import meter
-from meter import tokens
+from meter import layer, tokens
 from meter.ledger import Query
 from meter.price import MILLION, Price
 from meter.through import pass_through_async
@@ -372,6 +372,9 @@ def test_what_is_thrown_away_with_its_event_loop_has_its_entry(what: str, fresh_
     streams = what == "stream"
 
     async def send(_: Any) -> Any:
+        sending = layer.here()
+        assert sending is not None
+        sending.goes()
         return Unending() if streams else await asyncio.Event().wait()
 
     async def begin() -> Any:

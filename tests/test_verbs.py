@@ -305,7 +305,7 @@ def test_a_limit_refuses_a_call_before_it_is_sent(fresh_db: Path, loopback: Loop
     metered.completion(**loopback.call, user="bob", max_tokens=5)
     assert len(loopback.requests) == 3
     (refused,) = metered.ledger.entries(Query(where={"outcome": "refused"}))
-    assert (refused.user, refused.error, refused.nanos) == ("alice", "BudgetExceeded", 0)
+    assert (refused.user, refused.error, refused.nanos, refused.attempts) == ("alice", "BudgetExceeded", 0, 0)
     assert metered.ledger.holds() == []
     metered.close()
 

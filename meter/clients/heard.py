@@ -142,7 +142,8 @@ class Heard:
         said, name = self._said(), type(error).__name__
         if said.finished:
             return _ending("ok", said)
-        return _ending("cancelled" if self.events and self._parts else outcome_of(error), said, name)
+        outcome = "cancelled" if self.events and self._parts else outcome_of(error, self.attempt.layer.sent)
+        return _ending(outcome, said, name)
 
     def _said(self) -> Said:
         """Read what arrived."""

@@ -14,7 +14,7 @@ from meter.clients.retries import Request, under_request
 from meter.clients.tee import AsyncTee, Hiding, SyncTee, decoder_of, tee_class
 from meter.ending import Ending
 from meter.errors import BudgetExceeded, MeterError
-from meter.failure import LOST_STATUS, outcome_of
+from meter.failure import FIRST_ERROR, answered, outcome_of
 from meter.layer import Layer, is_step
 
 if TYPE_CHECKING:
@@ -98,13 +98,13 @@ class Sending:
 
     def raised(self, error: BaseException) -> Ending | None:
         """Return how a sending that raised ended; None where that waits for a retry."""
-        return self._failed(outcome_of(error), type(error).__name__)
+        return self._failed(outcome_of(error, 1), type(error).__name__)
 
     def answered(self, attempt: Attempt, response: Any, *, stream: bool, awaited: bool) -> Ending | None:
         """Return how a sending that was answered ended; None where that waits for a retry, or for its bytes."""
         status = response.status_code
-        if status >= 400:
-            return self._failed("lost" if status in LOST_STATUS else "refused", str(status))
+        if status >= FIRST_ERROR:
+            return self._failed(answered(status), str(status))
         heard = Heard(attempt, self.asking.endpoint, response.headers.get("content-type", ""))
         if not stream:
             return heard.complete(response.content)
