@@ -130,6 +130,27 @@ def test_a_discount_is_shown_and_charged_to_those_it_is_for(ledger_path: Path) -
     assert "At the rates that are published it would be 0.15 USD." in explained
 
 
+def test_what_was_negotiated_and_what_is_published_are_both_told_of_an_old_call(ledger_path: Path) -> None:
+    """Both follow from the row alone, whatever is set afterwards: the price it keeps has the published one in it."""
+    done("discount", "openai", "15%")
+    done("set", "my-model", "--input", "1", "--output", "2")
+    usage = Usage(input_tokens=1_201, output_tokens=203)
+    with closing(Meter(ledger=str(ledger_path))) as own:
+        call, plain, nothing = (
+            own.record(usage=usage, model=model) for model in ("gpt-4o-mini", "my-model", "nobody-knows")
+        )
+    done("discount", "openai", "50%")
+    one, other, unknown = (
+        json.loads(CliRunner().invoke(main, ["explain", str(each.id), "--json"]).stdout, parse_float=Decimal)[0]
+        for each in (call, plain, nothing)
+    )
+    # 1,201 x 0.15 + 203 x 0.60 per million; 15 % less, line by line
+    assert (one["list_nanos"], one["list_cost"], one["list_currency"]) == (301_950, Decimal("0.00030195"), "USD")
+    assert (one["nanos"], one["price"]["discount"]) == (153_128 + 103_530, Decimal("0.15"))
+    assert (other["list_nanos"], other["price"]["discount"]) == (other["nanos"], None)
+    assert (unknown["list_nanos"], unknown["list_cost"], unknown["price"]) == (None, None, None)
+
+
 def test_a_rate_of_a_user_is_charged_to_that_user(ledger_path: Path) -> None:
     done("set", "gpt-4o-mini", "--input", "1", "--output", "1", "--user", "alice")
     with closing(Meter(ledger=str(ledger_path))) as own:

@@ -221,20 +221,27 @@ def _not_known(entry: Entry) -> Iterator[str]:
         yield f"Not known: {reason}."
 
 
-def _negotiated(entry: Entry) -> Iterator[str]:
-    """Yield what the call would have cost everybody else."""
+def published(entry: Entry) -> tuple[int | None, str | None]:
+    """Return what the call would have cost everybody else, and its currency; None where nobody knows."""
     from meter.charge import list_charge
 
-    if entry.usage and entry.price and entry.price.published:
-        listed = list_charge(entry.usage, entry.price)
-        yield f"At the rates that are published it would be {_bound(listed.nanos)} {listed.currency or ''}.".strip()
+    if entry.usage is None or recomputed(entry) is None:
+        return None, None
+    charge = list_charge(entry.usage, entry.price)
+    return charge.nanos, charge.currency
+
+
+def _negotiated(entry: Entry) -> Iterator[str]:
+    nanos, currency = published(entry)
+    if nanos is not None and entry.price and entry.price.published:
+        yield f"At the rates that are published it would be {_bound(nanos)} {currency}."
 
 
 def _record(entry: Entry) -> dict[str, Any]:
     """Return all that is known of a call."""
     from dataclasses import fields
 
-    charge = recomputed(entry)
+    charge, (list_nanos, list_currency) = recomputed(entry), published(entry)
     plain = {
         field.name: getattr(entry, field.name) for field in fields(entry) if field.name not in {"usage", "price", "id"}
     }
@@ -247,8 +254,11 @@ def _record(entry: Entry) -> dict[str, Any]:
         "price": entry.price
         and {
             name: getattr(entry.price, name)
-            for name in ("model", "provider", "currency", "source", "note", "valid_from", "valid_to")
+            for name in ("model", "provider", "currency", "source", "note", "valid_from", "valid_to", "discount")
         },
+        "list_nanos": list_nanos,
+        "list_cost": _amount(list_nanos),
+        "list_currency": list_currency,
         "recomputed_nanos": charge and charge.nanos,
         "recomputed_equal": None if charge is None else charge.nanos == entry.nanos,
     }
