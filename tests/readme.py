@@ -1,13 +1,12 @@
 """The README's sessions: run in order as a new user would, and compared with what the README shows.
 
 `python -m tests.readme` runs them and writes what they print into the README.
-The one thing that is not real is the vendor behind the Python blocks: it cannot be had offline, so its answer is
-litellm's mock, with a usage of 1,200 tokens in and 200 out.
+Two things are not real. The vendor behind the Python blocks cannot be had offline, so its answer is litellm's mock,
+with a usage of 1,200 tokens in and 200 out. And meter's clock stands still, so that each run has the same figures.
 """
 
 from __future__ import annotations
 
-import calendar
 import os
 import re
 import shlex
@@ -23,6 +22,15 @@ README = Path(__file__).parent.parent / "README.md"
 FENCE = re.compile(r"^```(console|python)\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
 FOUND = 3
 """The exit status of a command that found what it was asked to look for."""
+STILL = """
+import meter.entry
+from datetime import UTC, datetime
+meter.entry.now = lambda: datetime(2026, 11, 24, 9, 30, 41, tzinfo=UTC)
+"""
+COMMAND = """
+from meter.cli import main
+main(prog_name="meter")
+"""
 MOCKED = """
 import asyncio, meter.backend
 ANSWER = {"id": "mock", "object": "chat.completion", "created": 1, "model": "gpt-4o-mini",
@@ -58,25 +66,25 @@ class NewUser:
     def __init__(self, home: Path) -> None:
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("METER_", "XDG_"))}
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        self.environment = {**inherited, "HOME": str(home), "PATH": path, "COLUMNS": "100"}
+        self.environment = {**inherited, "HOME": str(home), "PATH": path, "COLUMNS": "100", "TZ": "UTC"}
         self.home = home
 
     def run(self, block: Block) -> str:
         """Run a block and return what it would show: its commands with their output."""
         if block.kind == "python":
-            self._python("-c", MOCKED + block.text)
+            self._python(STILL + MOCKED + block.text)
             return block.text
         shown = ""
         for line in block.text.splitlines():
             if line.startswith("$ pip install"):  # what the tests run in is installed already
                 shown += f"{line}\n"
             elif line.startswith("$ meter "):
-                shown += f"{line}\n{self._python('-m', 'meter', *shlex.split(line)[2:])}"
+                shown += f"{line}\n{self._python(STILL + COMMAND, *shlex.split(line)[2:])}"
         return shown
 
-    def _python(self, *arguments: str) -> str:
+    def _python(self, code: str, *arguments: str) -> str:
         done = subprocess.run(
-            [sys.executable, *arguments],
+            [sys.executable, "-c", code, *arguments],
             env=self.environment,
             cwd=self.home,
             capture_output=True,
@@ -84,20 +92,34 @@ class NewUser:
             check=False,
         )
         if done.returncode not in {0, FOUND}:
-            raise AssertionError(f"{arguments[-3:]}: {done.stderr}")
+            raise AssertionError(f"{arguments or code}: {done.stderr}")
         shown = done.stdout.replace(str(self.home), "/home/you")
         return shown.replace(f"host {this_host()}", "host laptop")
 
 
-def masked(shown: str) -> list[str]:
-    """Return the lines of a session without what differs from run to run or between machines.
+MASKS = (
+    (r"\b[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}\b", "ID"),
+    (r"\b[\d,]+ ms to the (last token|first)\b", r"N ms to the \1"),
+    (r"\b[\d,]+ µs\b", "N µs"),
+    (r"\b(Python|SQLite|genai-prices|litellm|tiktoken|xllamacpp|mcp) \d[\w.]*", r"\1 VERSION"),
+    (r"(?<=litellm VERSION: )[\d,]+ models\b", "N models"),
+    (r"\b[\d,]+ bytes\b", "N bytes"),
+    (r"(?<=^size bytes) +[\d,]+$", " N"),
+    # the disk, and what doctor says is wrong with it
+    (r"\b\w+ file system, mode 0600, [\d,.]+ GB free$", "DISK"),
+    (r"^\d+\. [^\n]*\bfile system\.\n   [^\n]*\n", ""),
+    (r"^\d+\. ", "N. "),
+)
+"""What differs from run to run or between machines, and what stands for it. No count of calls or tokens, no amount."""
 
-    That is figures, ids, months, widths of columns, and what kind of disk there is and what is wrong with that.
+
+def masked(shown: str) -> list[str]:
+    """Return the lines of a session without what differs from run to run, and without the widths of columns.
+
+    The path of the ledger has another length on each machine.
     """
-    shown = re.sub("|".join(calendar.month_name[1:]), "MONTH", shown)
-    shown = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "ID", shown)
-    shown = re.sub(r"\d[\d,.:]*", "0", shown)
-    shown = re.sub(r"^.*\bfile system\b.*\n", "", shown, flags=re.MULTILINE)
+    for pattern, stands in MASKS:
+        shown = re.sub(pattern, stands, shown, flags=re.MULTILINE)
     return [" ".join(re.sub(r"-{2,}", "--", line).split()) for line in shown.splitlines() if line.strip()]
 
 
