@@ -67,7 +67,8 @@ def sentences(taken: Taken, facts: Mapping[str, Any], *, dry_run: bool) -> Itera
     if taken.first and taken.last:
         yield f"From {taken.first:%Y-%m-%d %H:%M} to {taken.last:%Y-%m-%d %H:%M} UTC, at the rates of each instant."
     if facts:
-        yield visible(f"Read {', '.join(f'{name} from {place}' for name, place in facts['columns'].items())}.")
+        read = (name if name == place else f"{name} from {place}" for name, place in facts["columns"].items())
+        yield visible(f"Read {', '.join(read)}.")
         if facts["left_out"]:
             yield visible(f"Left out {', '.join(facts['left_out'])}.")
     if taken.unpriced:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +12,7 @@ from meter.errors import InvalidTime
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import date
 
     from meter.catalogue import Published
     from meter.plan import Plan
@@ -62,8 +63,10 @@ def plan_of(listed: str, name: str | None, terms: Mapping[str, str | None]) -> P
 
 
 def _day(given: str | None) -> date:
+    from meter.entry import now
+
     if given is None:
-        return date.today()
+        return now().date()
     try:
         return datetime.strptime(given, "%Y-%m-%d").date()
     except ValueError:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 import click
 
 from meter.cli.options import (
@@ -40,5 +38,5 @@ def worth(ledger: str | None, plan: str | None, **wanted: str | None) -> None:
     wanted["user"] = wanted["user"] or settings.user
     with reading(settings) as opened:
         made = worth_of(opened, Wanted(by="day", **wanted).ask(opened, settings), plan)
-        put_page(write(made, alternatives(opened, made), form(), date.today()))
+        put_page(write(made, alternatives(opened, made), form(), made.header.ask.now.date()))
         note_unseen(opened, made.header)

@@ -8,6 +8,7 @@ no price or no bound. Leverage is API-equivalent / fee, the saving API-equivalen
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -193,7 +194,7 @@ def fees_of(subscriptions: Iterable[Subscription], ask: Ask, fx: FxTable) -> lis
 
 def last_day(ask: Ask) -> date:
     """Return the last day of a window that has begun, as its zone's calendar has it."""
-    at = min(max(ask.now, ask.window.since), ask.window.until)
+    at = max(min(ask.now, ask.window.until - timedelta(microseconds=1)), ask.window.since)
     return at.astimezone(zone(ask.window.zone)).date()
 
 

@@ -17,9 +17,12 @@ if TYPE_CHECKING:
     from meter.reports.money import Nanos
     from meter.reports.worth import Worth
 
+LISTED = 5
+"""Plans that fit, and plans of which that cannot be said, that people are shown."""
 SAID = {True: "fits", False: "does not fit", None: "cannot say"}
 FIGURES = (Column("what"), Column("value", kind="money"))
-ALTERNATIVES = (Column("plan"), Column("vendor"), Column("fee", kind="money"), Column("use"), Column("why"))
+_WHY = Column("why", kind="fact")
+ALTERNATIVES = (Column("plan"), Column("vendor"), Column("fee", kind="money"), Column("use"), _WHY)
 
 
 def write(made: Worth, found: Sequence[Alternative], form: str, today: date) -> Iterator[str]:
@@ -214,13 +217,16 @@ def _notes(found: Sequence[Alternative]) -> Iterator[str]:
     unknown = sorted({each.vendor for each in listed(found) if each.vendor and not each.models_known})
     if unknown:
         yield f"Which models {' and '.join(unknown)} serve is not in the catalogue."
-    if len(listed(found)) < len(found):
-        yield "Plans for other models alone are left out; --json lists them."
+    left_out = len(found) - len(listed(found))
+    if left_out:
+        yield f"{left_out} more, dearer ones or ones that would not do, are left out; --json lists them."
 
 
 def listed(found: Sequence[Alternative]) -> list[Alternative]:
-    """Return what is shown to people: all that fits or may, and what would not for another reason than its models."""
-    return [each for each in found if each.fits is not False or not each.why.startswith("not for")]
+    """Return what is shown to people: what costs least of that which fits and of that which may, and what they have."""
+    fits, open_ = ([each for each in found if each.fits is fits] for fits in (True, None))
+    own = [each for each in fits[LISTED:] if each.published is None]
+    return [*fits[:LISTED], *own, *open_[:LISTED]]
 
 
 def _lines(made: Worth, found: Sequence[Alternative], today: date) -> Iterator[tuple[str, str]]:
