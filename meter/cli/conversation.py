@@ -43,10 +43,23 @@ class Conversation:
 
         An error of the backend is said in one line, and the text is taken back, so that the conversation can go on.
         """
-        from meter import MeterError, attribute, entry_of
+        from meter import entry_of
 
         asked = [*self._messages, {"role": "user", "content": text}]
-        stream, pieces = None, list[str]()
+        stream, answer, failure = self._streamed(asked)
+        if answer:
+            click.echo()
+            self._messages = [*asked, {"role": "assistant", "content": answer}]
+        if failure:
+            click.echo(failure, err=True)
+        self._account(entry_of(stream))
+        return not failure
+
+    def _streamed(self, asked: list[dict[str, Any]]) -> tuple[Any, str, str]:
+        """Show an answer as it arrives; return its stream, what arrived of it, and why it is not whole."""
+        from meter import MeterError, attribute
+
+        stream, pieces, failure = None, list[str](), ""
         try:
             with attribute(user=self._user, session=self._session, purpose="chat"):
                 stream = self._metered.completion(**self.route, messages=asked, stream=True)
@@ -61,16 +74,7 @@ class Conversation:
             failure = "Stopped."
         except Exception as error:  # noqa: BLE001  whatever the backend raises, the conversation goes on
             failure = reason(error, can_forget=len(asked) > 2)
-        else:
-            failure = ""
-        if pieces:
-            click.echo()
-        if failure:
-            click.echo(failure, err=True)
-        if pieces:
-            self._messages = [*asked, {"role": "assistant", "content": "".join(pieces)}]
-        self._account(entry_of(stream))
-        return not failure
+        return stream, "".join(pieces), failure
 
     def cost(self) -> str:
         """Say what the conversation cost so far, and where the user's month stands."""

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from meter.cli.options import NoLedger, form_options, ledger_option, put_list, reading, settings_for
+
+if TYPE_CHECKING:
+    from meter.reports.render import Column
 
 
 @click.command(epilog="Example: meter price compare --used")
@@ -19,7 +24,6 @@ def compare(only_used: bool, ledger: str | None) -> None:
     """
     from meter.cli.progress import Progress
     from meter.reports.compare import compare as compared
-    from meter.reports.render import Column
 
     settings = settings_for(ledger)
     with Progress() as told:
@@ -30,7 +34,13 @@ def compare(only_used: bool, ledger: str | None) -> None:
             if only_used:
                 raise
             found = compared(None, told)
-    columns = [
+    put_list(_columns(), [each.record() for each in found], "No two sources disagree on these models.")
+
+
+def _columns() -> list[Column]:
+    from meter.reports.render import Column
+
+    return [
         *(Column(name) for name in ("model", "provider", "item", "when", "applies")),
         Column("rate", kind="rate"),
         Column("other"),
@@ -41,4 +51,3 @@ def compare(only_used: bool, ledger: str | None) -> None:
         Column("difference", kind="exact"),
         Column("currency"),
     ]
-    put_list(columns, [each.record() for each in found], "No two sources disagree on these models.")

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from typing import TYPE_CHECKING
 
 import click
 
-from meter.cli.options import NoLedger, form, form_options, ledger_option, put_list, reading, settings_for
+from meter.cli.options import form, form_options, known, ledger_option, put_list, settings_for
+
+if TYPE_CHECKING:
+    from meter.reports.render import Column
 
 
 @click.command(epilog="Example: meter price update --dry-run")
@@ -23,14 +27,9 @@ def update(dry_run: bool, ledger: str | None) -> None:
     from importlib.metadata import version
 
     from meter.reports.compare import used
-    from meter.reports.render import Column
     from meter.reports.update import PACKAGE, changed, command, prices_after, prices_now, upgrade
 
-    try:
-        with reading(settings_for(ledger)) as opened:
-            models = used(opened)
-    except NoLedger:
-        models = []
+    models = known(settings_for(ledger), used) or []
     before = prices_now(models)
     run, installed = shlex.join(command()), version(PACKAGE)
     if dry_run:
@@ -40,14 +39,14 @@ def update(dry_run: bool, ledger: str | None) -> None:
     click.echo(run, err=True)
     upgrade()
     now_installed, after = prices_after(models)
-    found = changed(before, after)
-    columns = [
-        *(Column(name) for name in ("model", "provider", "item", "when")),
-        Column("old", kind="rate"),
-        Column("new", kind="rate"),
-        Column("per"),
-        Column("currency"),
-    ]
-    put_list(columns, found, "No rate changes for the models used here.")
+    put_list(_columns(), changed(before, after), "No rate changes for the models used here.")
     if form() == "table":
         click.echo(f"{PACKAGE} {installed} before, {now_installed} now.")
+
+
+def _columns() -> list[Column]:
+    from meter.reports.render import Column
+
+    rates = ("old", "new")
+    names = ("model", "provider", "item", "when", *rates, "per", "currency")
+    return [Column(name, kind="rate" if name in rates else "text") for name in names]

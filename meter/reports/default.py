@@ -40,17 +40,8 @@ def report(
 
     `ledger` is an open one, a path, or None for the one of the settings.
     """
-    wanted = Wanted(
-        by=by,
-        since=since,
-        until=until,
-        month=month,
-        tz=tz,
-        user=user,
-        model=model,
-        currency=currency,
-        environment=environment,
-    )
+    calls = {"user": user, "model": model, "environment": environment}
+    wanted = Wanted(by=by, since=since, until=until, month=month, tz=tz, currency=currency, **calls)
     with _opened(ledger) as (opened, settings):
         made = summarize(opened, wanted.ask(opened, settings))
         if by != "plan":

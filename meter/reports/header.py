@@ -78,24 +78,11 @@ class Header:
             "day": days and days[0],
             "days": days and days[1],
             "currency": ask.currency,
-            "rates": [
-                {"base": each.base, "quote": each.quote, "rate": each.rate, "on": each.on.isoformat()}
-                for each in self.rates
-            ],
+            "rates": [_rate_record(each) for each in self.rates],
             "missing_rates": [
                 {"base": code, "quote": ask.currency, "on": day.isoformat()} for code, day in self.missing
             ],
-            "evidence": [
-                {
-                    "currency": row.cost_currency,
-                    "provider": amount((row.cost_nanos or 0) - row.counted_nanos - row.mock_nanos),
-                    "counted": amount(row.counted_nanos),
-                    "made_up": amount(row.mock_nanos),
-                    "lost_low": amount(row.low_nanos),
-                    "lost_high": None if row.unbounded_calls else amount(row.high_nanos),
-                }
-                for row in self.totals
-            ],
+            "evidence": [_evidence_record(row) for row in self.totals],
             **{f"{name}_calls": self.count(f"{name}_calls") for name in _COUNTED},
             "unattributed_calls": self.unattributed_calls,
             "elsewhere": [
@@ -218,6 +205,21 @@ _COUNTED = ("mock", "lost", "unbounded", "partial", "unpriced")
 """Kinds of calls that the header counts."""
 _FEW = 3
 """Rates of a currency that are named one by one."""
+
+
+def _rate_record(each: FxRate) -> dict[str, Any]:
+    return {"base": each.base, "quote": each.quote, "rate": each.rate, "on": each.on.isoformat()}
+
+
+def _evidence_record(row: Row) -> dict[str, Any]:
+    return {
+        "currency": row.cost_currency,
+        "provider": amount((row.cost_nanos or 0) - row.counted_nanos - row.mock_nanos),
+        "counted": amount(row.counted_nanos),
+        "made_up": amount(row.mock_nanos),
+        "lost_low": amount(row.low_nanos),
+        "lost_high": None if row.unbounded_calls else amount(row.high_nanos),
+    }
 
 
 def _iso(at: datetime) -> str:
