@@ -23,6 +23,7 @@ COMMANDS = {
     "plan": "Add and list plans.",
     "price": "Show and set the rates of models.",
     "report": "Show what each user cost and paid.",
+    "statement": "Show one user's use, allowance and fee.",
     "subscription": "Add, change, end and list users' subscriptions.",
     "worth": "Show whether a subscription is worth its fee to its user.",
 }

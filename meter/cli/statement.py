@@ -1,0 +1,112 @@
+"""`meter statement`: one user's window, for the user or for the seller."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from meter.cli.options import form, form_options, ledger_option, note_unseen, put_page, reading, settings_for, tz_option
+from meter.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from meter.ledger import Ledger
+    from meter.reports.ask import Ask
+    from meter.reports.statement import Reader
+
+ENDINGS = {"table": "txt", "json": "json", "csv": "csv", "tsv": "tsv", "nl": "jsonl", "md": "md"}
+"""Form of output to the ending of a file."""
+
+
+@click.command(epilog="Example: meter statement alice --month 2026-11")
+@click.argument("user", required=False)
+@click.option(
+    "--for",
+    "reader",
+    type=click.Choice(["customer", "internal"]),
+    default="customer",
+    help="customer: use, what is included, fee; internal: what it cost and left, too.",
+)
+@click.option("--all", "everybody", is_flag=True, help="One file for each user, into the folder of --out.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="The folder for --all.")
+@click.option("--month", metavar="YYYY-MM", help="A calendar month; this one if no window is given.")
+@click.option("--since", metavar="WHEN", help="From this date or instant on.")
+@click.option("--until", metavar="WHEN", help="Up to this date or instant, not including it.")
+@click.option("--currency", metavar="CODE", help="Convert costs into this currency; internal only.")
+@tz_option
+@ledger_option
+@form_options
+def statement(
+    user: str | None, reader: Reader, everybody: bool, out: Path | None, ledger: str | None, **wanted: str | None
+) -> None:
+    """Show one user's use, allowance and fee.
+
+    What a customer sees has neither cost nor margin.
+    """
+    from meter.reports.ask import Wanted
+    from meter.reports.statement import statement as stated
+    from meter.reports.statement_page import write
+
+    if everybody is bool(user) or everybody is (out is None):
+        raise click.UsageError("Give a user, or --all with the folder of --out.")
+    settings = settings_for(ledger)
+    question = Wanted(**wanted)
+    question.check(settings)
+    with reading(settings) as opened:
+        ask = question.ask(opened, settings)
+        if out is not None:
+            _write_all(opened, ask, reader, out)
+            return
+        made = stated(opened, str(user), ask, reader)
+        put_page(write(made, form()))
+        note_unseen(opened, made.header)
+
+
+def _write_all(opened: Ledger, ask: Ask, reader: Reader, out: Path) -> None:
+    """Write a file for each user who made a call or had a subscription; the names are safe whatever the ids are."""
+    from meter.cli.progress import Progress
+    from meter.reports.statement import statement as stated
+    from meter.reports.statement_page import write
+    from meter.reports.summary import summarize
+
+    rows = summarize(opened, ask).rows
+    named = list(dict.fromkeys(row.labels[0] for row in rows if row.labels[0] is not None))
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with Progress() as told:
+            for at, user in enumerate(named):
+                told("statements", at)
+                made = stated(opened, user, ask, reader, everybody=rows)
+                _replace(out / f"{file_name(user)}.{ENDINGS[form()]}", write(made, form()))
+    except OSError as error:
+        raise InputError(f"Nothing can be written into {out}: {error.strerror}; give another folder.") from error
+    click.echo(f"{len(named):,} statements in {out}, {ask.window.label}.")
+
+
+def file_name(user: str) -> str:
+    """Return a user's id as the name of a file: what is not plain in it stands as its bytes, no two are the same."""
+    plain = "".join(
+        char if char.isascii() and (char.isalnum() or char in "_-@.") else "".join(f"%{b:02x}" for b in char.encode())
+        for char in user
+    )
+    # no hidden file, none that is a device or too long for a file system; what is cut is told by a hash
+    plain = f"%{ord(plain[0]):02x}{plain[1:]}" if plain.startswith(".") else plain
+    if len(plain) <= _LONGEST:
+        return plain
+    import hashlib
+
+    return f"{plain[:_LONGEST]}-{hashlib.sha256(user.encode()).hexdigest()[:16]}"
+
+
+_LONGEST = 150
+
+
+def _replace(path: Path, parts: Iterable[str]) -> None:
+    """Write a file whole or not at all."""
+    made = path.with_name(f".{path.name}.part")
+    made.write_text("".join(parts), "utf-8")
+    os.replace(made, path)  # noqa: PTH105  of two paths, as it reads

@@ -1,0 +1,181 @@
+"""Statement: one user's window: what was used, what is included, what it comes to, and inside, what it cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from meter.reports.allowance import allowances, overage_in
+from meter.reports.ask import Ask
+from meter.reports.margin import in_force
+from meter.reports.money import amount
+from meter.reports.row import sum_rows
+from meter.reports.summary import summarize
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from meter.ledger import Ledger
+    from meter.period import Window
+    from meter.plan import Subscription
+    from meter.reports.allowance import Allowance
+    from meter.reports.header import Header
+    from meter.reports.money import Nanos
+    from meter.reports.row import Row
+
+Reader = Literal["customer", "internal"]
+
+USAGE = ("calls", "input_tokens", "cache_read_tokens", "output_tokens", "reasoning_tokens")
+"""What a customer sees of calls."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charged:
+    """What a subscription charges in a window."""
+
+    subscription: Subscription
+    fee_nanos: int
+    """The fee of the window, as the user pays it, in nano-units."""
+    overage_nanos: int | None
+    """What use beyond the allowance comes to so far; None where it cannot be told."""
+
+    def record(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        each = self.subscription
+        return {
+            "plan": each.plan,
+            "since": each.since,
+            "until": each.until,
+            "state": each.state,
+            "price": amount(each.price_nanos),
+            "seats": each.seats,
+            "per": str(each.interval),
+            "tax_percent": each.conditions.tax_percent,
+            "fee": amount(self.fee_nanos),
+            "overage": None if self.overage_nanos is None else amount(self.overage_nanos),
+            "currency": each.currency,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """One user's window. What a customer may see of it has neither cost nor margin."""
+
+    user: str
+    reader: Reader
+    header: Header
+    total: tuple[Row, ...]
+    """By currency."""
+    models: tuple[Row, ...]
+    """By model and provider."""
+    purposes: tuple[Row, ...]
+    charged: tuple[Charged, ...]
+    """In the order they began."""
+    allowances: tuple[Allowance, ...]
+    place: tuple[int, int] | None
+    """How dear the user is among those of the same plan: the rank, 1 for the dearest, and of how many; None without
+    a plan or where it is not told."""
+
+    @property
+    def due(self) -> dict[str, int | None]:
+        """What the window comes to by currency, fee and overage, in nano-units; None where it cannot be told."""
+        sums: dict[str, int | None] = {}
+        for each in self.charged:
+            code, had = each.subscription.currency, sums.get(each.subscription.currency, 0)
+            known = None not in (had, each.overage_nanos)
+            sums[code] = (had or 0) + each.fee_nanos + (each.overage_nanos or 0) if known else None
+        return sums
+
+    def record(self) -> dict[str, Any]:
+        """Return the statement as JSON has it, for its reader."""
+        window = self.header.ask.window
+        usage = sum_rows(self.models, self.header.ask.currency)
+        found: dict[str, Any] = {
+            "user": self.user,
+            "for": self.reader,
+            "window": window.label,
+            "since": window.since,
+            "until": window.until,
+            "zone": window.zone,
+            "now": self.header.ask.now,
+            **{name: sum(getattr(row, name) for row in usage) for name in USAGE},
+            "charges": [each.record() for each in self.charged],
+            "allowances": [each.record() for each in self.allowances],
+            "due": [
+                {"currency": code, "amount": None if nanos is None else amount(nanos)}
+                for code, nanos in self.due.items()
+            ],
+            "models": [self._seen(row, ("model", "provider")) for row in self.models],
+            "purposes": [self._seen(row, ("purpose",)) for row in self.purposes],
+        }
+        if self.reader == "internal":
+            found |= {"totals": [row.record() for row in self.total], "evidence": self.header.record()["evidence"]}
+            found |= {"rank": self.place and self.place[0], "of": self.place and self.place[1]}
+        return found
+
+    def _seen(self, row: Row, columns: Sequence[str]) -> dict[str, Any]:
+        record = row.record(columns)
+        if self.reader == "internal":
+            return {name: value for name, value in record.items() if name not in _OF_USERS}
+        return {name: record[name] for name in (*columns, *USAGE)}
+
+
+def statement(
+    ledger: Ledger, user: str, ask: Ask, reader: Reader = "customer", *, everybody: Sequence[Row] | None = None
+) -> Statement:
+    """Return the statement of a user over the window of an ask.
+
+    `everybody` is the rows of the report by user, for whoever has them already: inside, the user's place is told.
+    """
+
+    def asked(by: str, window: Window = ask.window, currency: str = ask.currency) -> Ask:
+        return Ask(by=by, window=window, currency=currency, where={"user": user}, now=ask.now)
+
+    def used(_: str, window: Window, currency: str) -> Row:
+        totals = summarize(ledger, asked("model", window, currency)).totals
+        return totals[0] if len(totals) == 1 else _apart(totals)
+
+    whole = summarize(ledger, asked("user"))
+    subscriptions = in_force(ledger.subscriptions(user), ask.window)
+    place = None
+    if reader == "internal" and subscriptions:
+        if everybody is None:
+            everybody = summarize(ledger, Ask(window=ask.window, currency=ask.currency, now=ask.now)).rows
+        place = _place(user, subscriptions[-1].plan, everybody)
+    return Statement(
+        user=user,
+        reader=reader,
+        header=whole.header,
+        total=whole.totals,
+        models=summarize(ledger, asked("model")).rows,
+        purposes=summarize(ledger, asked("purpose")).rows,
+        charged=tuple(
+            Charged(
+                subscription=each,
+                fee_nanos=each.accrued(ask.window.until) - each.accrued(ask.window.since),
+                overage_nanos=overage_in(each, ask.window, used),
+            )
+            for each in subscriptions
+        ),
+        allowances=tuple(each for one in subscriptions for each in allowances(one, ask.window, used)),
+        place=place,
+    )
+
+
+def _apart(totals: Sequence[Row]) -> Row:
+    """Return the calls of several currencies: their cost is in none."""
+    counts = {name: sum(getattr(row, name) for row in totals) for name in USAGE}
+    return replace(totals[0], cost_nanos=None, **counts)
+
+
+def _place(user: str, plan: str, everybody: Sequence[Row]) -> tuple[int, int] | None:
+    costs: dict[str | None, Nanos] = {}
+    for row in everybody:
+        if row.plan == plan and row.labels[0] is not None:
+            costs[row.labels[0]] = costs.get(row.labels[0], 0) + (row.cost_nanos or 0)
+    if user not in costs:
+        return None
+    return 1 + sum(cost > costs[user] for cost in costs.values()), len(costs)
+
+
+_OF_USERS = frozenset({"plan", "fee", "revenue", "revenue_currency", "gross_profit", "margin"})
