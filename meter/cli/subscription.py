@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 LAZY = {
     "change": "Change a user's plan, seats, price or state from an instant on; what was before stays as it was.",
+    "import": "Take in the subscriptions of a file, all of them or none.",
     "end": "End the subscription that a user has at an instant, and what was to follow it.",
 }
 """Commands of modules of their own, each with its short help."""
