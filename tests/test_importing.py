@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -150,6 +153,63 @@ def test_a_call_without_a_user_is_the_given_ones(ledger_path: Path, monkeypatch:
     monkeypatch.setenv("METER_USER", "dave")
     said("csv", table(ledger_path, HEAD + row + ALICE), "--source", "c")
     assert [each.user for each in entries(ledger_path)] == [None, "alice", "carol", "alice", "dave", "alice"]
+
+
+def test_a_user_who_is_named_later_has_the_calls_that_had_none(ledger_path: Path) -> None:
+    """An entry is never changed: it is reversed, and stands anew with its user, once."""
+    name = table(ledger_path, HEAD + ALICE.replace("alice", "") + BOB)
+    assert said("csv", name)["unattributed"] == 1
+    assert "1 call names no user" in run("csv", name, "--source", "b", "--dry-run").stdout
+    dry = said("csv", name, "--user", "carol", "--dry-run")
+    assert (dry["attributed"], len(entries(ledger_path))) == (1, 2)
+    assert (said("csv", name, "--user", "carol")["attributed"], said("csv", name, "--user", "dave")["attributed"]) == (
+        1,
+        0,
+    )
+    old, _, back, new = entries(ledger_path)
+    assert (back.kind, back.corrects, new.user, new.nanos, new.usage) == (
+        "reversal",
+        old.id,
+        "carol",
+        300_000,
+        old.usage,
+    )
+    opened = open_ledger(str(ledger_path), read_only=True)
+    try:
+        sums = {each.key[0]: (each.calls, each.nanos) for each in opened.summarize(Query(by=("user",))) if each.calls}
+        assert verify(opened, load(), lambda _, __: None).found.total() == 0
+    finally:
+        opened.close()
+    assert sums == {"carol": (1, 300_000), "bob": (1, 150_000)}
+
+
+def test_an_answer_out_of_a_cache_costs_nothing_and_is_not_used_again(ledger_path: Path) -> None:
+    """Pitfall 19."""
+    rows = "".join(f"2026-11-03,gpt-4o-mini,1200,200,{hit}\n" for hit in ("True", "False", "None", ""))
+    said("csv", table(ledger_path, "date,model,input_tokens,output_tokens,cache_hit\n" + rows))
+    assert [(each.outcome, each.nanos) for each in entries(ledger_path)] == [("replayed", 0)] + [("ok", 300_000)] * 3
+    opened = open_ledger(str(ledger_path), read_only=True)
+    try:
+        (total,) = opened.summarize(Query())
+        assert verify(opened, load(), lambda _, __: None).found.total() == 0
+    finally:
+        opened.close()
+    assert (total.calls, total.replayed, total.input_tokens) == (3, 1, 3_600)
+
+
+def test_the_tier_that_served_decides(ledger_path: Path) -> None:
+    """Pitfall 10."""
+    said(
+        "csv",
+        table(ledger_path, "date,model,input_tokens,output_tokens,service_tier\n2026-11-03,gpt-5,1000,100,flex\n"),
+    )
+    line = {"ts": "2026-11-03", "model": "gpt-5", "service_tier": "flex",
+            "usage": {"prompt_tokens": 1000, "completion_tokens": 100}}  # fmt: skip
+    said("jsonl", table(ledger_path, json.dumps(line), "calls.jsonl"))
+    found = entries(ledger_path)
+    assert {each.usage for each in found} == {Usage(input_tokens=1_000, output_tokens=100, service_tier="flex")}
+    # half of 1,000 x 1.25 + 100 x 10 USD per million
+    assert {each.nanos for each in found} == {1_125_000}
 
 
 def test_a_dry_run_says_the_same_and_writes_nothing(ledger_path: Path) -> None:
@@ -301,6 +361,15 @@ def test_lines_of_json_are_read_by_paths(ledger_path: Path) -> None:
     assert [each.user for each in entries(ledger_path)[3:]] == [None, "bob", None]
 
 
+def test_a_path_leads_through_lists_and_names_with_dots(ledger_path: Path) -> None:
+    line = {"ts": "2026-11-03", "calls": [{"model": "gpt-4o-mini"}], "gen_ai.usage.input_tokens": 7, "tags": ["vip"]}
+    mapped = ("model=calls.0.model", "input_tokens=gen_ai.usage.input_tokens", "user=tags.0", "team=tags.9")
+    options = [option for each in mapped for option in ("--map", each)]
+    said("jsonl", table(ledger_path, json.dumps(line), "calls.jsonl"), *options)
+    (entry,) = entries(ledger_path)
+    assert (entry.model, entry.usage, entry.user, entry.team) == ("gpt-4o-mini", Usage(input_tokens=7), "vip", None)
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -360,6 +429,35 @@ def test_a_mapping_that_cannot_be_is_refused(given_: str, says: str, ledger_path
 )
 def test_an_instant_is_read_in_the_forms_that_tools_write(written: object) -> None:
     assert instant_in(written, "Asia/Shanghai") == datetime(2026, 11, 3, 10, tzinfo=UTC)
+
+
+def test_two_imports_at_once_take_each_call_once(ledger_path: Path) -> None:
+    """Pitfalls 26 and 29."""
+    rows = "".join(f"2026-11-03T10:00:00Z,gpt-4o-mini,{number + 1},1,u,\n" for number in range(6_000))
+    name = table(ledger_path, HEAD + rows)
+    command = [sys.executable, "-m", "meter", "ledger", "import", "csv", name, "--json"]
+    both = [subprocess.Popen(command, cwd=ledger_path.parent, stdout=subprocess.PIPE) for _ in range(2)]
+    said_ = [json.loads(each.communicate()[0]) for each in both]
+    assert sum(each["taken"] for each in said_) == len(entries(ledger_path)) == 6_000
+
+
+def test_an_import_that_was_killed_is_whole_after_the_next(ledger_path: Path) -> None:
+    """Pitfalls 23 and 27."""
+    rows = "".join(f"2026-11-03T10:00:00Z,gpt-4o-mini,{number + 1},1,u,\n" for number in range(9_000))
+    name = table(ledger_path, HEAD + rows)
+    code = (
+        "import os, signal, sys\nfrom meter.ledger.sqlite import SqliteLedger\nfrom meter.cli import main\n"
+        "append = SqliteLedger.append\n"
+        "def once(self, entries):\n    append(self, entries)\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "SqliteLedger.append = once\nmain(sys.argv[1:])"
+    )
+    killed = subprocess.run(
+        [sys.executable, "-c", code, "ledger", "import", "csv", name], cwd=ledger_path.parent, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert len(entries(ledger_path)) == 2_000
+    found = said("csv", name)
+    assert (found["taken"], found["there"], len(entries(ledger_path))) == (7_000, 2_000, 9_000)
 
 
 def test_a_date_alone_is_its_midnight_in_the_zone() -> None:

@@ -191,6 +191,17 @@ def test_a_month_without_calls_says_so(ledger: Ledger) -> None:
     assert said(ledger, made)["alternatives"] == []
 
 
+def test_calls_that_begin_after_the_fee_are_told_of(ledger: Ledger) -> None:
+    """An import that holds the end of a month alone makes a plan look unused."""
+    subscribe(ledger, "alice", plan(ledger), utc(1, 0))
+    ledger.append([claude(NANO, at=utc(11)), claude(NANO, at=utc(14))])
+    made = november(ledger)
+    assert "none is known before 2026-11-11; the fee counts from 2026-11-01 on" in page(ledger, made)
+    assert (said(ledger, made)["first_day_used"], said(ledger, made)["last_day_used"]) == ("2026-11-11", "2026-11-14")
+    ledger.append([claude(NANO, at=utc(1))])
+    assert "none is known" not in page(ledger, november(ledger))
+
+
 def test_a_free_plan_has_no_leverage(ledger: Ledger) -> None:
     subscribe(ledger, "alice", plan(ledger, price=0), utc(1, 0))
     ledger.append([claude(NANO)])
@@ -339,6 +350,12 @@ class TestCommand:
             self.done("worth", "--plan", "chatgpt-plus", "--since", "2026-11-01", "--until", "2026-12-01", "--json")
         )
         assert (found["calls"], found["user"], found["api_equivalent_low"]) == (2, None, 2)
+
+    def test_a_fee_is_not_held_against_one_model(self, home: Path) -> None:
+        open_ledger(str(home), zone="UTC").close()
+        result = self.run("worth", "--plan", "claude-pro", "--model", "claude-sonnet-4-5")
+        assert result.exit_code == 2
+        assert "leave --model out" in result.stderr
 
     def test_an_unknown_plan_is_offered_the_nearest(self, home: Path) -> None:
         open_ledger(str(home), zone="UTC").close()

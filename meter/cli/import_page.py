@@ -22,10 +22,12 @@ def outcome(taken: Taken, *, dry_run: bool) -> list[dict[str, Any]]:
     """Return how many records were taken, how many were there, and how many were set aside and why."""
     rows: list[tuple[str, str | None, int, str | None]] = [
         ("to take in" if dry_run else "taken in", None, taken.new, None),
-        ("there already", None, taken.there - taken.replaced - taken.otherwise, None),
+        ("there already", None, taken.there - taken.replaced - taken.attributed - taken.otherwise, None),
     ]
     if taken.replaced:
         rows.append(("to replace" if dry_run else "replaced", "larger than what was there", taken.replaced, None))
+    if taken.attributed:
+        rows.append(("to put right" if dry_run else "put right", "had no user", taken.attributed, None))
     if taken.otherwise:
         rows.append(("there already", "with another usage", taken.otherwise, taken.otherwise_at[0]))
     rows += [("set aside", why, number, place) for why, (number, place) in sorted(taken.aside.items())]
@@ -74,6 +76,9 @@ def sentences(taken: Taken, facts: Mapping[str, Any], *, dry_run: bool) -> Itera
     if taken.unpriced:
         calls = "1 call has" if taken.unpriced == 1 else f"{taken.unpriced:,} calls have"
         yield f"{calls} no price: `meter price missing` says how to set one, `meter ledger reprice` charges them anew."
+    if taken.unattributed:
+        calls = "1 call names" if taken.unattributed == 1 else f"{taken.unattributed:,} calls name"
+        yield f"{calls} no user; the same import with --user, or with METER_USER set, gives them one."
     if taken.clamped:
         calls = "1 call" if taken.clamped == 1 else f"{taken.clamped:,} calls"
         yield f"The usage of {calls} broke its rules, was brought back inside them, and is flagged `clamped`."
@@ -91,9 +96,11 @@ def record(taken: Taken, facts: Mapping[str, Any], *, dry_run: bool) -> dict[str
         "taken": taken.new,
         "there": taken.there,
         "replaced": taken.replaced,
+        "attributed": taken.attributed,
         "otherwise": taken.otherwise,
         "otherwise_at": taken.otherwise_at,
         "unpriced": taken.unpriced,
+        "unattributed": taken.unattributed,
         "clamped": taken.clamped,
         "since": taken.first,
         "last": taken.last,

@@ -66,8 +66,9 @@ def csv_(file: Path, **given: Any) -> None:
     Columns with usual names (timestamp, model, prompt_tokens, user_id, cost …) are found by themselves. --map says
     where another stands, as in --map user=customer, and --map user= that there is none. Fields are at, model,
     provider, user, team, session, purpose, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens,
-    cache_write_1h_tokens, reasoning_tokens, stated_cost, cost_currency, response_id, latency_ms and source_key: the
-    source's own key, by which a row is known again; without it a row is known by all that it says.
+    cache_write_1h_tokens, reasoning_tokens, service_tier, stated_cost, cost_currency, cache_hit, response_id,
+    latency_ms and source_key: the source's own key, by which a row is known again; without it a row is known by all
+    that it says.
     """
     from meter.importing.files import RecordFile
 

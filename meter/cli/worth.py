@@ -34,6 +34,8 @@ def worth(ledger: str | None, plan: str | None, **wanted: str | None) -> None:
     from meter.reports.worth import worth as worth_of
     from meter.reports.worth_page import write
 
+    if wanted["model"]:
+        raise click.UsageError("A fee is for all models alike; leave --model out.")
     settings = settings_for(ledger)
     wanted["user"] = wanted["user"] or settings.user
     with reading(settings) as opened:

@@ -16,6 +16,8 @@ from meter.usage.number import LIMIT, dollars
 NOTHING = frozenset({"", "none", "null", "nil", "nan", "n/a", "-", "undefined"})
 """How others write that they do not know."""
 
+_YES = frozenset({"true", "yes", "1", "t", "y"})
+_NO = frozenset({"false", "no", "0", "f", "n", ""})
 _DATE = re.compile(
     r"(?P<date>\d{4}-\d{1,2}-\d{1,2})"
     r"(?:[T ]+(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,](?P<part>\d+))?)?"
@@ -69,6 +71,14 @@ def dollars_in(value: object) -> Decimal | None:
     if amount is None:
         raise InputError(f"is {_shown(value)}; a cost is a number of US dollars from 0 on, like 0.0125.")
     return amount
+
+
+def yes_in(value: object) -> bool:
+    """Return whether a cell says yes; one that says nothing says no."""
+    said = "" if is_nothing(value) else str(value).strip().lower()
+    if said not in _YES | _NO:
+        raise InputError(f"is {_shown(value)}; say true or false.")
+    return said in _YES
 
 
 def milliseconds_in(value: object) -> int | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from meter.errors import InputError
-from meter.importing.cells import count_in, dollars_in, instant_in, is_nothing, milliseconds_in, name_in
+from meter.importing.cells import count_in, dollars_in, instant_in, is_nothing, milliseconds_in, name_in, yes_in
 from meter.importing.fields import BESIDE, TOKENS, plain
 from meter.importing.found import Aside, Found
 from meter.model import resolve
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 NAMES = ("provider", "user", "team", "session", "purpose", "response_id")
+NEEDED = ("at", "model")
+"""Fields without which there is no call."""
 NO_TOKENS = "no tokens"
 MOST = 1_000
 """Characters of a name that a ledger is given."""
@@ -56,6 +58,7 @@ class Record:
                 model=self._model(),
                 usage=usage,
                 latency_ms=self._read("latency_ms", milliseconds_in),
+                replayed=bool(self._read("cache_hit", yes_in)),
                 **{name: self._read(name, name_in) for name in NAMES},
             )
         except InputError as error:
@@ -67,8 +70,11 @@ class Record:
         return key
 
     def _read(self, field: str, read: Callable[[Any], Any]) -> Any:
+        cell = self.cells.get(field)
+        if cell is None and field not in NEEDED:
+            return None
         try:
-            value = read(self.cells.get(field))
+            value = read(cell)
         except InputError as error:
             raise InputError(f"{self.names.get(field, field)} {error}") from None
         if isinstance(value, str) and len(value) > MOST:
@@ -89,9 +95,11 @@ class Record:
         """Return what was consumed, None where nothing was."""
         stated = self._read("stated_cost", dollars_in) if self._in_dollars() else None
         said = self.cells.get("usage")
-        usage = self._counts(terms) if said is None else self._whole(said, provider)
+        tier = self._read("service_tier", name_in)
+        usage = self._counts(terms) if said is None else self._whole({"usage": said, "service_tier": tier}, provider)
         if usage is not None and (usage.total_tokens or usage.counts):
-            return usage if stated is None else replace(usage, stated_cost=stated)
+            stated = usage.stated_cost if stated is None else stated
+            return replace(usage, stated_cost=stated, service_tier=usage.service_tier or tier)
         return Usage(stated_cost=stated) if stated else None
 
     def _whole(self, said: object, provider: str | None) -> Usage | None:

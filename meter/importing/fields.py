@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,8 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "usage": ("usage", "response.body.usage", "response.usage", "message.usage"),
     "stated_cost": ("stated_cost", "cost", "cost_usd", "total_cost", "cost_total", "spend", "response_cost"),
     "cost_currency": ("cost_currency", "currency"),
+    "service_tier": ("service_tier", "response.body.service_tier", "response.service_tier"),
+    "cache_hit": ("cache_hit",),
     "response_id": (
         *("response_id", "request_id", "generation_id", "completion_id", "response.body.id", "message_id", "id"),
         "custom_id",
@@ -59,6 +62,7 @@ BESIDE = frozenset({"cache_read_input_tokens", "cache_creation_input_tokens"})
 """Names of Anthropic's: where they stand, input tokens do not contain the cached ones."""
 
 
+@functools.lru_cache(maxsize=1_000)
 def plain(name: str) -> str:
     """Return a name as FIELDS has it: `startTime`, `Start Time` and `start-time` are `start_time`."""
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.strip())

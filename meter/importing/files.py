@@ -14,7 +14,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from meter.errors import InputError, suggest
-from meter.importing.columns import Record
+from meter.importing.columns import NEEDED, Record
 from meter.importing.fields import FIELDS, TOKENS, plain
 from meter.importing.found import Aside, Found
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from meter.importing.columns import Terms
 
-NEEDED = ("at", "model")
 DELIMITERS = ",;\t|"
 LONGEST_CELL = 2**31 - 1
 """Exports hold whole prompts, which nobody keeps here."""
@@ -226,11 +225,14 @@ def _is_a(name: str, value: object) -> bool:
 
 
 def _at(said: object, path: str) -> object:
-    """Return what stands at a path of names between dots; a name that has dots itself counts too."""
+    """Return what stands at a path of names, or places in lists, between dots; a name may have dots itself."""
     if isinstance(said, dict) and path in said:
         return said[path]
     for name in path.split("."):
-        said = said.get(name) if isinstance(said, dict) else None
+        if isinstance(said, list) and name.isdecimal() and int(name) < len(said):
+            said = said[int(name)]
+        else:
+            said = said.get(name) if isinstance(said, dict) else None
     return said
 
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from meter.usage import Usage
 
+KEPT = 50_000
+"""Records of a source that are remembered, some 50 MB; a longer one is read twice."""
 LISTED = 20
 """Faults of a file that are named one by one."""
 
@@ -37,6 +39,8 @@ class Found:
     purpose: str | None = None
     response_id: str | None = None
     latency_ms: int | None = None
+    replayed: bool = False
+    """True where the answer came out of a cache, and cost nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +59,23 @@ def size_of(usage: Usage) -> tuple[int, int]:
     return usage.output_tokens, usage.total_tokens
 
 
-def check(records: Iterable[Found | Aside], told: Callable[[str, int], None]) -> None:
-    """Look at every record; raise InputError that names each fault with its place, if there is any."""
+def checked(records: Iterable[Found | Aside], told: Callable[[str, int], None]) -> list[Found | Aside] | None:
+    """Return the records where they are few enough to be kept, else None, after a look at every one of them.
+
+    Raises InputError that names each fault with its place, if there is any.
+    """
     faults: list[Aside] = []
+    kept: list[Found | Aside] | None = []
     for number, each in enumerate(records, 1):
         told("records looked at", number)
         if isinstance(each, Aside) and each.is_fault:
             faults.append(each)
+        if kept is not None:
+            kept.append(each)
+        if number > KEPT:
+            kept = None
     if not faults:
-        return
+        return kept
     named = "\n".join(f"{each.place}: {each.why}" for each in faults[:LISTED])
     more = f"\nand {len(faults) - LISTED:,} more records like them" if len(faults) > LISTED else ""
     raise InputError(f"Nothing was taken in; put these right first:\n{named}{more}")

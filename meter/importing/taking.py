@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from meter.charge import price_call
+from meter.charge import Charge, price_call
 from meter.entry import Entry, new_id, now
 from meter.errors import InputError
-from meter.importing.found import Aside, Found, check, size_of
+from meter.importing.found import Aside, Found, checked, size_of
 from meter.model import resolve
 from meter.pricebook import PriceBook
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
 
-    from meter.charge import Charge
     from meter.ledger import Ledger
 
 CHUNK = 2_000
@@ -66,6 +65,10 @@ class Taken:
     """Calls that the ledger had already."""
     replaced: int = 0
     """Calls of which a larger record was found than the one that was taken before."""
+    attributed: int = 0
+    """Calls that had no user and have one now."""
+    unattributed: int = 0
+    """New calls without a user."""
     otherwise: int = 0
     """Of those that were there: calls that the ledger has with another usage, and that stay as they are."""
     otherwise_at: list[str] = field(default_factory=list)
@@ -91,6 +94,7 @@ class Taken:
         self.last = max(self.last or entry.at, entry.at)
         self.unpriced += entry.status == "unpriced"
         self.clamped += "clamped" in entry.flags
+        self.unattributed += entry.user is None
         of_model = self.models[entry.model, entry.provider, entry.currency]
         of_model.calls += 1
         if entry.usage is not None:
@@ -113,9 +117,9 @@ def take(
     Every record is looked at before the first is written: one that is wrong raises InputError, and nothing is taken.
     Without `writes` nothing is written either way, and the ledger may be None where there is none yet.
     """
-    check(records(), told)
+    kept = checked(records(), told)
     taken, book = Taken(), PriceBook(ledger.prices() if ledger else ())
-    waiting = iter(records())
+    waiting = iter(records() if kept is None else kept)
     while chunk := list(itertools.islice(waiting, CHUNK)):
         taken.records += len(chunk)
         calls = [each for each in chunk if isinstance(each, Found)]
@@ -124,7 +128,8 @@ def take(
                 taken.set_aside(each)
         entries = list(_entries(ledger, calls, whose, (book, taken)))
         if writes and ledger is not None:
-            ledger.append(entries)
+            meanwhile = len(entries) - ledger.append(entries)  # somebody else took them in
+            taken.new, taken.there = taken.new - meanwhile, taken.there + meanwhile
         told("calls taken in" if writes else "calls looked up", taken.records)
     return taken
 
@@ -141,13 +146,11 @@ def _entries(ledger: Ledger | None, calls: list[Found], whose: Whose, into: tupl
             yield new
             continue
         taken.there += 1
-        if old.usage == found.usage:
-            continue
-        if whose.grows:
-            if larger := _larger(ledger, old, found, (whose, book)):
-                taken.replaced += 1
-                yield from larger
-        else:
+        if change := _change(ledger, old, found, (whose, book)):
+            taken.replaced += change.is_larger
+            taken.attributed += not change.is_larger
+            yield from change.entries
+        elif not whose.grows and old.usage != found.usage:
             taken.otherwise += 1
             if len(taken.otherwise_at) < NAMED:
                 taken.otherwise_at.append(found.place)
@@ -160,7 +163,7 @@ def _entry(found: Found, whose: Whose, book: PriceBook) -> Entry:
         id=new_id(),
         at=found.at,
         recorded_at=now(),
-        outcome="ok",
+        outcome="replayed" if found.replayed else "ok",
         source=whose.source,
         source_key=found.key,
         environment=whose.environment,
@@ -183,7 +186,9 @@ def _charged(found: Found, book: PriceBook, **who: str | None) -> dict[str, Any]
     # of a call without tokens all that is known is what its record says that it cost
     measured = found.usage.total_tokens or found.usage.counts
     price = book.find(model.name, model.provider, found.at, **who) if measured else None
-    charge: Charge = price_call(found.usage, price)
+    charge = price_call(found.usage, price)
+    if found.replayed:
+        charge = Charge(lines=(), status="priced", nanos=0, currency=price.currency if price else None, price=price)
     return {
         "usage": found.usage,
         "status": charge.status,
@@ -194,21 +199,41 @@ def _charged(found: Found, book: PriceBook, **who: str | None) -> dict[str, Any]
     }
 
 
-def _larger(ledger: Ledger, old: Entry, found: Found, by: tuple[Whose, PriceBook]) -> tuple[Entry, Entry] | None:
-    """Return what takes back a call and puts its larger record in its place; None where it is no larger one.
+class _Change(NamedTuple):
+    """What takes back a call, and what stands in its place."""
+
+    entries: tuple[Entry, Entry]
+    is_larger: bool
+    """Else it had no user, and has one now."""
+
+
+def _change(ledger: Ledger, old: Entry, found: Found, by: tuple[Whose, PriceBook]) -> _Change | None:
+    """Return what is to be put right of a call that was taken before; None where nothing is.
 
     The keys name the entry that is taken back: another import of the same changes nothing.
     """
     whose, book = by
-    kept = _in_force(ledger, old)
-    if kept is None or kept.usage is None or size_of(found.usage) <= size_of(kept.usage):
+    user = found.user or whose.user
+    unowned, is_larger = old.user is None and user is not None, _is_larger(whose, found, old)
+    kept = _in_force(ledger, old) if unowned or is_larger else None
+    if kept is None or kept.usage is None:
+        return None
+    unowned, is_larger = kept.user is None and user is not None, _is_larger(whose, found, kept)
+    if not (unowned or is_larger):
         return None
     key: dict[str, Any] = {"source": whose.source, "recorded_at": now(), "seq": None, "corrects": kept.id}
     reversal = replace(kept, **key, id=new_id(), kind="reversal", source_key=f"{kept.id} back")
-    fields = _charged(replace(found, at=kept.at), book, user=kept.user, team=kept.team)
-    model = resolve(found.model, provider=found.provider)
-    fields |= {"model_asked": found.model, "model": model.name, "provider": model.provider}
-    return reversal, replace(kept, **key, **fields, id=new_id(), source_key=f"{kept.id} larger")
+    said = found if is_larger else replace(found, usage=kept.usage, model=kept.model_asked, provider=kept.provider)
+    owner = kept.user or user
+    fields = _charged(replace(said, at=kept.at), book, user=owner, team=kept.team)
+    model = resolve(said.model, provider=said.provider)
+    fields |= {"model_asked": said.model, "model": model.name, "provider": model.provider, "user": owner}
+    fresh = replace(kept, **key, **fields, id=new_id(), source_key=f"{kept.id} anew")
+    return _Change((reversal, fresh), is_larger)
+
+
+def _is_larger(whose: Whose, found: Found, than: Entry) -> bool:
+    return whose.grows and than.usage is not None and size_of(found.usage) > size_of(than.usage)
 
 
 def _in_force(ledger: Ledger, entry: Entry) -> Entry | None:

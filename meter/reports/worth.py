@@ -49,6 +49,7 @@ class Day:
     label: str
     window: Window
     equivalent: Equivalent
+    calls: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +132,12 @@ class Worth:
         return None if self.whole_fee is None or not self.window_days else Fraction(self.whole_fee) / self.window_days
 
     @property
+    def used(self) -> tuple[str, str] | None:
+        """The first and the last day with calls; None without one."""
+        found = [day.label for day in self.days if day.calls]
+        return (found[0], found[-1]) if found else None
+
+    @property
     def days_over(self) -> int | None:
         """Days of which what is known is more than a day's break-even."""
         edge = self.per_day
@@ -160,7 +167,7 @@ def worth(ledger: Ledger, ask: Ask, plan: str | None = None) -> Worth:
     one = len({row.cost_currency for row in report.rows if row.calls}) <= 1
     pieces = dict(split(window, "day"))
     days = [
-        Day(str(row.labels[0]), pieces[str(row.labels[0])], equivalent_of(row))
+        Day(str(row.labels[0]), pieces[str(row.labels[0])], equivalent_of(row), row.calls)
         for row in report.rows
         if one and row.labels[0] in pieces
     ]

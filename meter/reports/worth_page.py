@@ -65,6 +65,8 @@ def record_of(made: Worth, found: Sequence[Alternative]) -> dict[str, Any]:
         "break_even_per_day": None if per_day is None else amount(per_day),
         "days_over_break_even": made.days_over,
         "days": len(made.days),
+        "first_day_used": made.used and made.used[0],
+        "last_day_used": made.used and made.used[1],
         "checked_on": checked_on(list(found)),
         "verdict": " ".join(verdict(made, found)),
         "by_day": [
@@ -231,6 +233,9 @@ def listed(found: Sequence[Alternative]) -> list[Alternative]:
 
 def _lines(made: Worth, found: Sequence[Alternative], today: date) -> Iterator[tuple[str, str]]:
     yield from made.header.lines()
+    if made.used and made.used[0] != made.days[0].label:
+        # nobody knows whether nothing was used before, or whether it was only not taken in
+        yield "Calls", f"none is known before {made.used[0]}; the fee counts from {made.days[0].label} on"
     day = checked_on(list(found))
     if day is not None:
         age = (today - day).days
