@@ -8,6 +8,7 @@ import os
 import pty
 import subprocess
 import sys
+import termios
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -155,9 +156,11 @@ def test_an_empty_ledger_says_so_and_is_no_failure(ledger: Ledger) -> None:  # n
     assert rows() == []
 
 
-def at_a_terminal(*arguments: str) -> str:
-    """Return what a command writes to a terminal."""
+def at_a_terminal(*arguments: str, wide: int | None = None) -> str:
+    """Return what a command writes to a terminal, one that does not say how wide it is without `wide`."""
     ours, theirs = pty.openpty()
+    if wide:
+        termios.tcsetwinsize(theirs, (24, wide))
     with subprocess.Popen([sys.executable, "-m", "meter", *arguments], stdout=theirs, stderr=theirs) as process:
         os.close(theirs)
         written = b""
@@ -174,6 +177,45 @@ def test_next_commands_are_offered_at_a_terminal(ledger: Ledger) -> None:
     page = at_a_terminal("report", "--month", "2026-11")
     assert "meter explain last" in page
     assert "meter plan add" in page
+
+
+@pytest.mark.parametrize(
+    ("wide", "columns"),
+    [
+        (None, "user plan calls tokens tokens USD USD USD USD margin"),
+        (120, "user plan calls tokens tokens USD USD USD USD margin"),
+        (80, "user plan calls USD USD USD margin"),
+        (60, "user USD USD USD margin"),
+    ],
+)
+def test_a_table_wider_than_the_terminal_leaves_out_what_is_needed_least(
+    ledger: Ledger, wide: int | None, columns: str
+) -> None:
+    subscribe(ledger, "alice", plan(ledger), utc(1, 0))
+    ledger.append([call(nanos=300_000), call("longname@example.com", 7)])
+    page = at_a_terminal("report", "--month", "2026-11", wide=wide).replace("\r", "")
+    # what follows the table is dim
+    lines = page.partition("\x1b")[0].rstrip().splitlines()
+    table = lines[next(place for place, line in enumerate(lines) if line.startswith("user")) :]
+    assert table[0].split() == columns.split()
+    assert [line for line in table if "alice" in line]
+    said = [line for line in table if "--json, --csv or a pipe has all" in line]
+    assert len(said) == ("tokens" not in columns)
+    assert all(len(line) <= (wide or 1_000) for line in table if line not in said)
+
+
+def test_what_goes_into_a_pipe_is_whole_however_narrow_the_terminal(ledger: Ledger) -> None:
+    ledger.append([call("a" * 40, 7)])
+    command = f"stty cols 30; {sys.executable} -m meter report --month 2026-11 | cat"
+    ours, theirs = pty.openpty()
+    done = subprocess.run(
+        ["sh", "-c", command], stdin=theirs, stdout=subprocess.PIPE, stderr=theirs, text=True, check=True
+    )
+    os.close(ours)
+    os.close(theirs)
+    assert "a" * 40 in done.stdout
+    assert "Left out" not in done.stdout
+    assert "input" in done.stdout
 
 
 def test_no_id_drives_the_terminal_in_any_form(ledger: Ledger) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from meter.errors import LedgerUnavailable
+from meter.reports.fit import fitted
 from meter.reports.render import visible
 from meter.settings import load
 
@@ -170,22 +172,35 @@ _OTHER = re.compile(r"[^\n\t]+")
 
 
 def put(parts: Iterable[str]) -> None:
-    """Write output part by part, each to be seen at once."""
+    """Write output part by part, each to be seen at once; at a terminal its tables fit into it."""
     at_terminal = sys.stdout.isatty()
-    for part in parts:
-        # CSV is data and keeps every character, but no terminal is to obey what a user id says
-        click.echo(_OTHER.sub(lambda found: visible(found[0]), part) if at_terminal else part, nl=False)
+    with fitted(_width() if at_terminal else None):
+        for part in parts:
+            # CSV is data and keeps every character, but no terminal is to obey what a user id says
+            click.echo(_OTHER.sub(lambda found: visible(found[0]), part) if at_terminal else part, nl=False)
+
+
+def _width() -> int | None:
+    """Return the columns of the terminal, None where it does not say."""
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or None
+    except (OSError, ValueError):
+        return None
 
 
 def put_page(parts: Iterable[str]) -> None:
     """Write output that is there as a whole, thousands of lines at a time."""
+    put(_gathered(parts))
+
+
+def _gathered(parts: Iterable[str]) -> Iterator[str]:
     gathered: list[str] = []
     for part in parts:
         gathered.append(part)
         if len(gathered) == _GATHERED:
-            put(["".join(gathered)])
+            yield "".join(gathered)
             gathered.clear()
-    put(["".join(gathered)])
+    yield "".join(gathered)
 
 
 _GATHERED = 1_000

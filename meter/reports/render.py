@@ -13,6 +13,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from meter.reports import fit
 from meter.reports.money import shown, shown_percent, shown_rate
 
 if TYPE_CHECKING:
@@ -132,6 +133,13 @@ def table(
     top = [list(line) for line in zip(*head, strict=True)]
     lines = [*top, *body, *foot]
     widths = [max(width(line[place]) for line in lines) for place in range(len(columns))]
+    left = fit.left_out([column.key for column in columns], widths)
+    if left:
+        kept = [column for place, column in enumerate(columns) if place not in left]
+        return f"{table(kept, records, totals)}\n{fit.told([_heading(columns[place]) for place in sorted(left)])}"
+    cut = fit.narrowed(widths, [place for place, column in enumerate(columns) if not column.is_number])
+    if cut != widths:
+        lines, widths = [[shorten(text, wide) for text, wide in zip(line, cut, strict=True)] for line in lines], cut
     rule = "  ".join("-" * each for each in widths)
     text = [_aligned(line, columns, widths) for line in lines]
     if foot:
@@ -152,12 +160,16 @@ def markdown(
     columns: Sequence[Column], records: Iterable[Mapping[str, Any]], totals: Iterable[Mapping[str, Any]] = ()
 ) -> Iterator[str]:
     """Yield the lines of a table in GitHub's Markdown."""
-    yield _md_line((column.heading or column.key.replace("_", " ")).replace("\n", " ") for column in columns)
+    yield _md_line(map(_heading, columns))
     yield _md_line("---:" if column.is_number else "---" for column in columns)
     for record in records:
         yield _md_line(md_text(cell(column, record)) for column in columns)
     for record in totals:
         yield _md_line(f"**{text}**" if (text := md_text(cell(column, record, ""))) else "" for column in columns)
+
+
+def _heading(column: Column) -> str:
+    return (column.heading or column.key.replace("_", " ")).replace("\n", " ")
 
 
 def _md_line(cells: Iterable[str]) -> str:
