@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from meter.cli.options import form, form_options, ledger_option, put, reading, settings_for, writing
+from meter.cli.options import form, form_options, known, ledger_option, put, settings_for, writing, zone_in_force
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from meter.importing.taking import Taken
-    from meter.ledger import Ledger
     from meter.settings import Settings
 
 PROJECTS = Path("~/.claude/projects")
@@ -105,59 +103,47 @@ def claude_code(folder: Path | None, **given: Any) -> None:
     if not where.exists():
         raise click.UsageError(f"{where} is not there; give the folder in which Claude Code keeps its logs.")
     settings = settings_for(given["ledger"])
-    with Progress() as told, _opened(settings, given) as opened:
-        logs = Logs(where, told)
-        _say(_taken(opened, logs.records, given, (SOURCE, settings, told)), given, {})
+    with Progress() as told:
+        taken = _taken(Logs(where, told).records, given, (settings, SOURCE, told))
+    _say(taken, given, {})
 
 
-def _from_file(kind: Any, file: Path, given: dict[str, Any], source: str) -> None:
+def _from_file(kind: Any, path: Path, given: dict[str, Any], source: str) -> None:
     from meter.cli.progress import Progress
     from meter.importing.columns import Terms
     from meter.importing.fields import mapping_of
-    from meter.period import local_zone, zone
 
     mapping = mapping_of(given["mapped"])
     settings = settings_for(given["ledger"], zone=given["tz"])
-    with Progress() as told, _opened(settings, given) as opened:
-        name = settings.zone or (opened.zone if opened else local_zone(settings.system_zone))
-        zone(name)
-        terms = Terms(zone=name, order=given["dates"], beside=given["beside"])
-        records = kind(file, mapping, terms, given["encoding"])
-        taken = _taken(opened, records.records, given, (source, settings, told))
-        left_out = [column for column in records.left_out if column and column not in records.read.values()]
-        _say(taken, given, {"columns": records.read, "left_out": left_out, "zone": name})
-
-
-@contextmanager
-def _opened(settings: Settings, given: dict[str, Any]) -> Iterator[Ledger | None]:
-    """Open the ledger; for a dry run to read it, and where there is none yet there is none."""
-    if not given["dry_run"]:
-        with writing(settings) as opened:
-            yield opened
-    elif "://" in settings.ledger or Path(settings.ledger).exists():
-        with reading(settings) as opened:
-            yield opened
-    else:
-        yield None
+    terms = Terms(zone=zone_in_force(settings), order=given["dates"], beside=given["beside"])
+    file = kind(path, mapping, terms, given["encoding"])
+    with Progress() as told:
+        taken = _taken(file.records, given, (settings, source, told))
+    left_out = [column for column in file.left_out if column and column not in file.read.values()]
+    _say(taken, given, {"columns": file.read, "left_out": left_out, "zone": terms.zone})
 
 
 def _taken(
-    ledger: Ledger | None,
-    records: Callable[[], Any],
-    given: dict[str, Any],
-    about: tuple[str, Settings, Callable[[str, int], None]],
+    records: Callable[[], Any], given: dict[str, Any], about: tuple[Settings, str, Callable[[str, int], None]]
 ) -> Taken:
+    """Look at every record, then open the ledger and take them in."""
     from meter.importing.claude_code import SOURCE
+    from meter.importing.found import checked
     from meter.importing.taking import Whose, take
 
-    source, settings, told = about
+    settings, source, told = about
     whose = Whose(
-        source=given["source"] or source,
+        source=source if given["source"] is None else given["source"],
         user=given["user"] or settings.user,
         environment=settings.environment,
         grows=source == SOURCE,
     )
-    return take(ledger, records, whose, told, writes=not given["dry_run"])
+    found = checked(records, told)
+    if given["dry_run"]:
+        dry = known(settings, lambda opened: take(opened, found, whose, told, writes=False))
+        return dry or take(None, found, whose, told, writes=False)
+    with writing(settings) as opened:
+        return take(opened, found, whose, told, writes=True)
 
 
 def _say(taken: Taken, given: dict[str, Any], facts: dict[str, Any]) -> None:

@@ -59,14 +59,16 @@ def size_of(usage: Usage) -> tuple[int, int]:
     return usage.output_tokens, usage.total_tokens
 
 
-def checked(records: Iterable[Found | Aside], told: Callable[[str, int], None]) -> list[Found | Aside] | None:
-    """Return the records where they are few enough to be kept, else None, after a look at every one of them.
+def checked(
+    records: Callable[[], Iterable[Found | Aside]], told: Callable[[str, int], None]
+) -> Callable[[], Iterable[Found | Aside]]:
+    """Return what yields the records, after a look at every one of them; it reads a long source once more.
 
     Raises InputError that names each fault with its place, if there is any.
     """
     faults: list[Aside] = []
     kept: list[Found | Aside] | None = []
-    for number, each in enumerate(records, 1):
+    for number, each in enumerate(records(), 1):
         told("records looked at", number)
         if isinstance(each, Aside) and each.is_fault:
             faults.append(each)
@@ -75,7 +77,7 @@ def checked(records: Iterable[Found | Aside], told: Callable[[str, int], None]) 
         if number > KEPT:
             kept = None
     if not faults:
-        return kept
+        return records if kept is None else lambda: kept
     named = "\n".join(f"{each.place}: {each.why}" for each in faults[:LISTED])
     more = f"\nand {len(faults) - LISTED:,} more records like them" if len(faults) > LISTED else ""
     raise InputError(f"Nothing was taken in; put these right first:\n{named}{more}")

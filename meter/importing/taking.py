@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from meter.charge import Charge, price_call
 from meter.entry import Entry, new_id, now
 from meter.errors import InputError
-from meter.importing.found import Aside, Found, checked, size_of
+from meter.importing.found import Aside, Found, size_of
 from meter.model import resolve
 from meter.pricebook import PriceBook
 
@@ -114,12 +114,10 @@ def take(
 ) -> Taken:
     """Take in the calls of a source, and return what came of it; what was taken before is not taken again.
 
-    Every record is looked at before the first is written: one that is wrong raises InputError, and nothing is taken.
-    Without `writes` nothing is written either way, and the ledger may be None where there is none yet.
+    `records` has been `checked`. Without `writes` nothing is written, and the ledger may be None where there is none.
     """
-    kept = checked(records(), told)
     taken, book = Taken(), PriceBook(ledger.prices() if ledger else ())
-    waiting = iter(records() if kept is None else kept)
+    waiting = iter(records())
     while chunk := list(itertools.islice(waiting, CHUNK)):
         taken.records += len(chunk)
         calls = [each for each in chunk if isinstance(each, Found)]

@@ -64,6 +64,8 @@ class Worth:
     providers: tuple[str, ...]
     """Who served the calls."""
     days: tuple[Day, ...]
+    begun_days: int
+    """Days of the window that have begun; of some of them there is nothing in `days`."""
     window_days: int
     """Days of the window, those to come included."""
     fees: tuple[tuple[str, Nanos, Nanos], ...]
@@ -178,6 +180,7 @@ def worth(ledger: Ledger, ask: Ask, plan: str | None = None) -> Worth:
         owned=plan is None,
         providers=tuple(sorted({str(each.key[0] or "") for each in ledger.summarize(query) if each.calls})),
         days=tuple(days),
+        begun_days=sum(piece.since <= ask.now for piece in pieces.values()),
         window_days=len(pieces),
         fees=tuple(fees_of(subscriptions, ask, FxTable(ledger.fx_rates()))),
     )

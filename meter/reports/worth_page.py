@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from meter.period import show
 from meter.reports.alternatives import checked_on
 from meter.reports.money import amount, decimal_of, shown, shown_percent
 from meter.reports.render import Column, csv_lines, json_document, json_text, markdown, md_text, table, visible
@@ -64,7 +65,7 @@ def record_of(made: Worth, found: Sequence[Alternative]) -> dict[str, Any]:
         "saving_high": _amount(saving and saving[1]),
         "break_even_per_day": None if per_day is None else amount(per_day),
         "days_over_break_even": made.days_over,
-        "days": len(made.days),
+        "days": made.begun_days,
         "first_day_used": made.used and made.used[0],
         "last_day_used": made.used and made.used[1],
         "checked_on": checked_on(list(found)),
@@ -169,8 +170,9 @@ def figures(made: Worth) -> list[dict[str, Any]]:
     """Return the figures as people are shown them, each worded where it is no amount."""
     equivalent, saving = made.equivalent, made.saving
     rows: list[tuple[str, object]] = [("calls", f"{made.calls:,}")]
-    if equivalent is None or made.fee is None or saving is None:
-        rows += [("API-equivalent cost", f"{_known(row.cost_nanos)} {row.cost_currency}") for row in made.totals]
+    if not made.calls or equivalent is None or made.fee is None or saving is None:
+        costs = [f"{_known(row.cost_nanos)} {row.cost_currency}" for row in made.totals if row.calls]
+        rows += [("API-equivalent cost", cost) for cost in costs]
         rows += [(f"fee of {plans(made)}", f"{_known(fee)} {code}") for code, fee, _ in made.fees]
         return [{"what": what, "value": value} for what, value in rows]
     unknown = "unknown: some calls have no price or no bound"
@@ -182,7 +184,7 @@ def figures(made: Worth) -> list[dict[str, Any]]:
     rows.append(("leverage, API-equivalent / fee", "-" if made.leverage is None else _times(made.leverage)))
     rows.append(("saving, API-equivalent - fee", ("≥ " if saving[1] is None else "") + shown(amount(saving[0]))))
     rows.append(("break-even per day", None if made.per_day is None else amount(made.per_day)))
-    rows.append(("days over it", f"{made.days_over:,} of {len(made.days):,}"))
+    rows.append(("days over it", f"{made.days_over:,} of {made.begun_days:,}"))
     return [{"what": what, "value": value} for what, value in rows]
 
 
@@ -233,9 +235,10 @@ def listed(found: Sequence[Alternative]) -> list[Alternative]:
 
 def _lines(made: Worth, found: Sequence[Alternative], today: date) -> Iterator[tuple[str, str]]:
     yield from made.header.lines()
-    if made.used and made.used[0] != made.days[0].label:
+    begins = show(made.window.since, made.window.zone)
+    if made.used and made.used[0] != begins[:10]:
         # nobody knows whether nothing was used before, or whether it was only not taken in
-        yield "Calls", f"none is known before {made.used[0]}; the fee counts from {made.days[0].label} on"
+        yield "Calls", f"none is known before {made.used[0]}; the fee counts from {begins} on"
     day = checked_on(list(found))
     if day is not None:
         age = (today - day).days
