@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from meter.cli import main
 from meter.ledger import open_ledger
 from meter.reports.alternatives import alternatives
 from meter.reports.ask import Ask
+from meter.reports.fit import fitted
 from meter.reports.worth import worth
 from meter.reports.worth_page import record_of, verdict
 from meter.reports.worth_page import write as write_page
@@ -282,6 +284,15 @@ def test_the_age_of_the_catalogue_is_shown(ledger: Ledger) -> None:
     made = november(ledger, "claude-pro")
     assert "Catalogue checked on 2026-11-24, today" in page(ledger, made, date(2026, 11, 24))
     assert "Catalogue checked on 2026-11-24, 37 days ago" in page(ledger, made, date(2026, 12, 31))
+
+
+def test_a_narrow_terminal_keeps_the_fees(ledger: Ledger) -> None:
+    ledger.append([claude(NANO)])
+    made = november(ledger, "claude-pro")
+    with fitted(72):
+        shown = page(ledger, made)
+    assert "Left out for want of room: vendor" in shown
+    assert re.search("^copilot-pro +10.00  fits", shown, re.MULTILINE)
 
 
 @pytest.mark.parametrize("form", ["table", "json", "csv", "tsv", "nl", "md"])

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 LEAST_NEEDED = (
     "applies",
+    "certainty",
+    "vendor",
     "refused",
     "replayed",
     "input_tokens",
