@@ -14,12 +14,14 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from meter.hold import this_host
 
 README = Path(__file__).parent.parent / "README.md"
-FENCE = re.compile(r"^```(console|python)\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^```(console|python|text)\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
+"""A session; Python, and behind it as text what it prints."""
 FOUND = 3
 """The exit status of a command that found what it was asked to look for."""
 STILL = """
@@ -57,7 +59,13 @@ class Block:
 def blocks() -> list[Block]:
     """Return the blocks that are run, in order."""
     text = README.read_text("utf-8")
-    return [Block(found[1], found[2], found.start(2), found.end(2)) for found in FENCE.finditer(text)]
+    found = [Block(each[1], each[2], each.start(2), each.end(2)) for each in FENCE.finditer(text)]
+    printed = {id(after) for before, after in pairwise(found) if before.kind == "python" and _is_next(before, after)}
+    return [block for block in found if block.kind != "text" or id(block) in printed]
+
+
+def _is_next(before: Block, after: Block) -> bool:
+    return after.start - before.end == len(f"```\n\n```{after.kind}\n")
 
 
 class NewUser:
@@ -68,26 +76,33 @@ class NewUser:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         self.environment = {**inherited, "HOME": str(home), "PATH": path, "COLUMNS": "100", "TZ": "UTC"}
         self.home = home
+        self._printed = ""
 
     def run(self, block: Block) -> str:
         """Run a block and return what it would show: its commands with their output."""
         if block.kind == "python":
-            self._python(STILL + MOCKED + block.text)
+            self._printed = self._python(STILL + MOCKED + block.text)
             return block.text
+        if block.kind == "text":
+            return self._printed
         shown = ""
         for line in block.text.splitlines():
             if line.startswith("$ pip install"):  # what the tests run in is installed already
                 shown += f"{line}\n"
+            elif line.startswith("$ meter chat"):
+                shown += f"{line}\n{self._python(STILL + MOCKED + COMMAND, *shlex.split(line)[2:], all_shown=True)}"
             elif line.startswith("$ meter "):
                 shown += f"{line}\n{self._python(STILL + COMMAND, *shlex.split(line)[2:])}"
         return shown
 
-    def _python(self, code: str, *arguments: str) -> str:
+    def _python(self, code: str, *arguments: str, all_shown: bool = False) -> str:
         done = subprocess.run(
             [sys.executable, "-c", code, *arguments],
             env=self.environment,
             cwd=self.home,
-            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT if all_shown else subprocess.PIPE,
             text=True,
             check=False,
         )
