@@ -11,6 +11,7 @@ import functools
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -21,6 +22,8 @@ from meter.plan import Conditions, Included, Plan, to_nanos
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+SAME = "same"
+"""As the source of a row: that of the row before."""
 FILE = Path(__file__).parent / "rates" / "plans.csv"
 
 
@@ -75,7 +78,11 @@ class Published:
 def catalogue() -> tuple[Published, ...]:
     """Return every row, in the order of the file."""
     with FILE.open(encoding="utf-8", newline="") as file:
-        return tuple(map(_row, csv.DictReader(file, strict=True)))
+        rows = list(csv.DictReader(file, strict=True))
+    for before, row in pairwise(rows):
+        if row["source"] == SAME:
+            row["source"] = before["source"]
+    return tuple(map(_row, rows))
 
 
 def published_on(day: date, vendor: str | None = None) -> list[Published]:

@@ -50,6 +50,7 @@ def test_a_row_has_its_day_its_certainty_and_its_source() -> None:
         assert each.checked_on <= TODAY
         assert each.certainty in {"A", "B"}
         assert each.source
+        assert each.source != "same"
         assert (each.included is None) == (not each.included_kind)
         assert each.plan().interval == each.interval
 

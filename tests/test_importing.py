@@ -290,7 +290,10 @@ def test_a_file_in_another_encoding_is_named_with_its_line_and_can_be_read(name:
     assert f"{name}:{2 if kind == 'csv' else 1}: this is not utf-8; say what it is with --encoding" in result.stderr
     assert said(kind, name, "--encoding", "gb18030")["taken"] == 1
     assert [each.user for each in entries(ledger_path)] == ["张伟"]
-    assert "is no encoding" in run(kind, name, "--encoding", "utf-nine").stderr
+    for no_encoding in ("utf-nine", "rot13", "hex"):
+        assert "is no encoding" in run(kind, name, "--encoding", no_encoding).stderr
+    for another in ("idna", "utf-16", "utf-7", "undefined"):
+        assert run(kind, name, "--encoding", another).exit_code == 2
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])

@@ -144,13 +144,17 @@ class RecordFile:
                 yield self._lines(file)
         except OSError as error:
             raise InputError(f"{self.path} cannot be read: {error.strerror}.") from None
-        except UnicodeDecodeError as error:
+        except UnicodeError as error:
             raise InputError(f"{self.path.name} is not {encoding}: {error}; say what it is with --encoding.") from None
 
     def _encoding(self) -> str:
         try:
+            # Python knows codecs that are none of text, and only decoding tells
+            b"a".decode(self.encoding, "ignore")
             return codecs.lookup(self.encoding).name
-        except LookupError:
+        except UnicodeError:
+            return self.encoding
+        except (LookupError, ValueError):
             raise InputError(f'"{self.encoding}" is no encoding; give one like utf-8, gb18030 or latin-1.') from None
 
     def _lines(self, file: TextIO) -> Iterator[str]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from meter.errors import InputError, UnknownName
 from meter.fx import FxTable
 from meter.ledger.query import Query
-from meter.period import Window, split, zone
+from meter.period import Window, show, split, zone
 from meter.plan import plan_at
 from meter.reports.margin import in_force
 from meter.reports.summary import summarize
@@ -223,7 +223,7 @@ def _own(ledger: Ledger, ask: Ask) -> list[Subscription]:
         raise InputError(
             f'"{user}" has no subscription in {ask.window.label}. Hold its calls against one with --plan claude-pro, '
             "or add it: `meter plan add --from-catalog claude-pro`, "
-            f"`meter subscription add {user} claude-pro --from {ask.window.since.date()}`."
+            f"`meter subscription add {user} claude-pro --from {show(ask.window.since, ask.window.zone)[:10]}`."
         )
     return found
 
