@@ -279,6 +279,19 @@ def test_the_least_is_named_with_what_it_rests_on(ledger: Ledger) -> None:
     assert "For 3 others that cannot be said." in said_
 
 
+def test_a_plan_that_nobody_was_on_is_judged_as_far_as_it_is_known_to_hold_the_use(ledger: Ledger) -> None:
+    ledger.append([claude(25 * NANO)])
+    assert judged(ledger, november(ledger, "claude-pro")).startswith(
+        "claude-pro would be worth its fee, if this use fits in it: 1 call comes to 25.00 USD API-equivalent"
+    )
+    assert judged(ledger, november(ledger, "cursor-pro")).startswith(
+        "cursor-pro would be worth its fee, but this use does not fit in it:"
+    )
+    assert judged(ledger, november(ledger, "claude-max")).startswith("claude-max would not be worth its fee:")
+    subscribe(ledger, "alice", plan(ledger), utc(1, 0))
+    assert judged(ledger, november(ledger)).startswith("plus is worth its fee:")
+
+
 def test_the_age_of_the_catalogue_is_shown(ledger: Ledger) -> None:
     ledger.append([claude(NANO)])
     made = november(ledger, "claude-pro")

@@ -101,7 +101,7 @@ def verdict(made: Worth, found: Sequence[Alternative]) -> Iterator[str]:
     if made.leverage is None:
         yield f"{plan} cost nothing; {said} ({_evidence(made)})."
     else:
-        yield f"{_judged(made, plan)}: {said}, {_times(made.leverage)} times {fee} ({_evidence(made)})."
+        yield f"{_judged(made, found)}: {said}, {_times(made.leverage)} times {fee} ({_evidence(made)})."
     least = next((each for each in found if each.fits and each.fee is not None), None)
     open_ = sum(each.fits is None for each in found)
     if least is not None and least.fee is not None:
@@ -112,14 +112,21 @@ def verdict(made: Worth, found: Sequence[Alternative]) -> Iterator[str]:
         yield f"Of what can be told, this use costs least {_place(least)}{models}: {cost}.{beside}"
 
 
-def _judged(made: Worth, plan: str) -> str:
+def _judged(made: Worth, found: Sequence[Alternative]) -> str:
     assert made.leverage is not None  # noqa: S101  who calls has looked
-    low, high = made.leverage
+    plan, (low, high) = plans(made), made.leverage
     if low > 1:
-        return f"{plan} is worth its fee"
+        return f"{plan} is worth its fee" if made.owned else f"{plan} would be worth its fee{_fitting(plan, found)}"
     if high is not None and high < 1:
-        return f"{plan} is not worth its fee{' so far' if made.is_running else ''}"
+        is_not = "is not" if made.owned else "would not be"
+        return f"{plan} {is_not} worth its fee{' so far' if made.is_running else ''}"
     return f"{plan} comes to just its fee" if low == high == 1 else "Cannot say"
+
+
+def _fitting(plan: str, found: Sequence[Alternative]) -> str:
+    """Return on what condition a plan that nobody was on would have done for the use."""
+    fits = next((each.fits for each in found if each.name == plan), None)
+    return {True: "", None: ", if this use fits in it", False: ", but this use does not fit in it"}[fits]
 
 
 def _place(each: Alternative) -> str:
