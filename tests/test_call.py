@@ -164,6 +164,8 @@ def test_usage_that_is_missing_is_counted_and_says_so(metered: meter.Meter, loop
     ("usage", "expected"),
     [
         ({"prompt_tokens": 12, "completion_tokens": -5, "total_tokens": 7}, (12, 0, 0)),
+        ({"prompt_tokens": 12, "completion_tokens": None, "total_tokens": 17}, (12, 5, 0)),
+        ({"prompt_tokens": 12, "total_tokens": 17}, (12, 5, 0)),
         ({"prompt_tokens": 12, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": 99}}, (12, 5, 12)),
     ],
 )

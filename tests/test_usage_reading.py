@@ -325,15 +325,26 @@ class TestTotals:
     def test_what_is_not_said_is_what_the_total_leaves(self) -> None:
         usage = {"prompt_tokens": None, "completion_tokens": 5, "total_tokens": 12}
         assert usage_of(usage) == Usage(input_tokens=7, output_tokens=5)
-        usage = {"prompt_tokens": 7, "completion_tokens": None, "total_tokens": 12}
-        assert usage_of(usage) == Usage(input_tokens=7, output_tokens=5)
+
+    @pytest.mark.parametrize("said", [{"completion_tokens": None}, {}, {"completion_tokens": 0}])
+    def test_an_output_that_is_null_missing_or_0_is_what_the_total_leaves_and_is_flagged(
+        self, said: dict[str, Any]
+    ) -> None:
+        """Litellm writes 0 for what is null or missing."""
+        usage = {"prompt_tokens": 7, "total_tokens": 12, **said}
+        assert usage_of(usage) == Usage(input_tokens=7, output_tokens=5, clamped=True)
+
+    def test_reasoning_that_is_all_of_the_output_is_none_that_was_left_out(self) -> None:
+        usage = {"prompt_tokens": 7, "completion_tokens": 0, "total_tokens": 12}
+        usage["completion_tokens_details"] = {"reasoning_tokens": 5}
+        assert usage_of(usage) == Usage(input_tokens=7, output_tokens=5, reasoning_tokens=5)
 
     def test_a_total_beside_zeros_is_input(self) -> None:
         """What an embedding does not say, litellm fills with 0."""
         assert usage_of({"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 3}) == Usage(input_tokens=3)
 
-    def test_a_total_below_its_part_leaves_nothing(self) -> None:
-        assert usage_of({"prompt_tokens": 7, "total_tokens": 3}) == Usage(input_tokens=7)
+    def test_a_total_below_its_part_leaves_nothing_and_is_flagged(self) -> None:
+        assert usage_of({"prompt_tokens": 7, "total_tokens": 3}) == Usage(input_tokens=7, clamped=True)
 
 
 class TestStatedCost:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from meter.usage.answer import bears
 from meter.usage.holder import down, each, get, has_any, holder_of, text_of
 from meter.usage.number import LIMIT, dollars, quantity, whole_number
-from meter.usage.table import ANY_CACHE_WRITE, TOTAL
 from meter.usage.tables import fitting, ordered
-from meter.usage.value import PARTS_OF, TOKEN_FIELDS, Usage
+from meter.usage.value import Usage
+from meter.usage.wholes import whole_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Set
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     Said = dict[str, int | None]
 
-_TOKENS = frozenset(TOKEN_FIELDS)
 _LONGEST_TIER = 64
 _COMMON_TIERS = frozenset({"default", "standard"})
 """Tiers that are not worth a word beside a special one."""
@@ -86,9 +85,7 @@ def usage_from(
     for part, payers in table.unbilled_with.items():
         if any(counts.get(payer) for payer in payers):
             said.pop(part, None)
-    shrunk = _split_cache_writes(said)
-    tokens = _whole_tokens(said, table)
-    shrunk = _fit(tokens) or shrunk
+    tokens, shrunk = whole_tokens(said, table)
     named = tuple((name, count) for name, count in counts.items() if count) if counts else ()
     if not (tokens.get("input_tokens") or tokens.get("output_tokens") or named):
         return None
@@ -197,66 +194,6 @@ def _quantities(holders: list[Any], reads: Iterable[tuple[str, Any]], counts: di
                 counts[name] = count
                 break
     return broken
-
-
-def _split_cache_writes(said: Said) -> bool:
-    """Turn the sum of cache writes into those for 5 minutes; tell whether the hour's had to shrink to fit the sum."""
-    together = said.pop(ANY_CACHE_WRITE, None)
-    if not together:
-        return False
-    hour = said.get("cache_write_1h_tokens") or 0
-    said["cache_write_1h_tokens"] = min(hour, together)
-    said["cache_write_tokens"] = together - min(hour, together)
-    return hour > together
-
-
-def _whole_tokens(said: Said, table: Table) -> dict[str, Any]:
-    """Return every token field; wholes contain what their API states beside them."""
-    total = said.pop(TOTAL, None) or 0
-    values: dict[str, int] = {name: value for name, value in said.items() if value}
-    values["input_tokens"], values["output_tokens"] = _wholes(said, total, table)
-    plain = values["input_tokens"] + values["output_tokens"]
-    for whole, part in table.beside_where_total_says.items():
-        if total and total == plain + values.get(part, 0):
-            values[whole] += values.get(part, 0)
-    for whole, parts in table.beside.items():
-        values[whole] = values.get(whole, 0) + sum(values.get(part, 0) for part in parts)
-    for whole, part in table.within_where_total_says.items():
-        if values.get(part) and total == values["input_tokens"] + values["output_tokens"] - values[part]:
-            values[whole] -= values[part]
-    return {name: value for name, value in values.items() if value and name in _TOKENS}
-
-
-def _wholes(said: Said, total: int, table: Table) -> tuple[int, int]:
-    """Return input and output; one that is not said is what the total leaves, all of it input where neither is.
-
-    Where a part that stands beside its whole is said, the whole is not missing but 0.
-    """
-    whole_input, whole_output = said.get("input_tokens"), said.get("output_tokens")
-    if table.beside and any(said.get(part) for parts in table.beside.values() for part in parts):
-        return whole_input or 0, whole_output or 0
-    if not whole_input and not whole_output:
-        return total, 0
-    if whole_input is None:
-        return max(total - (whole_output or 0), 0), whole_output or 0
-    if whole_output is None:
-        return whole_input, max(total - whole_input, 0)
-    return whole_input, whole_output
-
-
-def _fit(values: dict[str, int]) -> bool:
-    """Shrink wholes to LIMIT and parts to what their whole still holds, the first part first; tell whether any was."""
-    shrunk = False
-    for whole, parts in PARTS_OF:
-        left = values.get(whole, 0)
-        if left > LIMIT:
-            values[whole], left, shrunk = LIMIT, LIMIT, True
-        for part in parts:
-            if part in values:
-                if values[part] > left:
-                    values[part], shrunk = left, True
-                left -= values[part]
-    return shrunk
 
 
 def tier_of(holders: Iterable[Any], table: Table) -> str | None:
