@@ -36,6 +36,7 @@ SHARED = (
     ("sources",),
     ("budget",),
     ("catalogue",),
+    ("revenue",),
     ("plan",),
     ("entry", "hold"),
     ("charge",),

@@ -114,6 +114,7 @@ def test_the_example_of_a_help_page_works(
     Path("calls.csv").write_text("timestamp,model,input_tokens,customer\n2026-11-03,gpt-4o-mini,12,alice\n")
     Path("calls.jsonl").write_text('{"timestamp": "2026-11-03", "model": "gpt-4o-mini", "input_tokens": 12}\n')
     Path("plans.csv").write_text("name,price,currency\nplus,20,USD\n")
+    Path("balance.csv").write_text("user,at,amount,currency\nalice,2026-11-01,20,USD\n")
     Path("subs.csv").write_text("user,plan,from\nalice,price_1,2026-11-01\n")
     write(Path("projects"), "one", answer("msg_1", usage(5), "2026-11-03T10:00:00Z"))
     opened = open_ledger(str(ledger_path), zone="UTC")

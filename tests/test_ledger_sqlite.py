@@ -61,6 +61,10 @@ def raw(ledger: SqliteLedger) -> Iterator[sqlite3.Connection]:
         connection.execute(
             "INSERT INTO fx_rates VALUES (1, 'USD', 'CNY', '7', '2026-11-01', 'user', ?, '', '')", (now,)
         )
+        connection.execute(
+            "INSERT INTO revenue_events VALUES (1, 's', 'k', 'charge', 'USD', '', 1, 0, 20, NULL, NULL, ?, '', '')",
+            (now,),
+        )
         yield connection
 
 
@@ -84,7 +88,7 @@ class TestGuards:
     def test_no_row_is_changed_or_deleted(self, raw: sqlite3.Connection, table: str, statement: str) -> None:
         before = dump(raw)
         column = {"entries": "nanos", "names": "kind", "prices": "snapshot", "set_prices": "price", "fx_rates": "rate"}
-        column["retired_subscriptions"] = "subscription"
+        column |= {"retired_subscriptions": "subscription", "revenue_events": "amount_nanos"}
         changed = statement.format(table, column.get(table, "price_nanos"))
         if table == "names" and "kind" in changed:
             changed = "UPDATE names SET kind = 'team'"
@@ -168,7 +172,7 @@ class TestGuards:
             for _, name, declared, *_ in raw.execute(f"PRAGMA table_info({table})")
             if "nanos" in name
         }
-        assert len(found) == 3 + 2 + 1 + 1 + 3 * 5
+        assert len(found) == 3 + 2 + 1 + 1 + 1 + 3 * 5
         assert set(found.values()) == {"INTEGER"}
         assert raw.execute("SELECT typeof(nanos) FROM entries").fetchall() == [("integer",)]
         assert raw.execute("SELECT typeof(nanos) FROM months").fetchall() == [("integer",)]

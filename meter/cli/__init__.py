@@ -24,6 +24,7 @@ COMMANDS = {
     "price": "Show and set the rates of models.",
     "report": "Show what each user cost and paid.",
     "statement": "Show one user's use, allowance and fee.",
+    "revenue": "Take in and list what was really charged.",
     "subscription": "Add, change, end and list users' subscriptions.",
     "worth": "Show whether a subscription is worth its fee to its user.",
 }

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from meter.ledger.query import Difference, Query, Sum
     from meter.plan import Plan, Subscription
     from meter.price import Price
+    from meter.revenue import RevenueEvent
 
 
 class Ledger(Protocol):
@@ -112,6 +113,17 @@ class Ledger(Protocol):
 
     def subscriptions(self, user: str | None = None) -> Sequence[Subscription]:
         """Return the subscriptions that hold, by user and beginning."""
+
+    def add_revenue(self, events: Iterable[RevenueEvent], *, actor: str = "", reason: str = "") -> int:
+        """Record events of revenue, all of them or none, and return how many were new; one that is there is left.
+
+        Raise InputError where one that is there says something else.
+        """
+
+    def revenue_events(
+        self, user: str | None = None, *, since: datetime | None = None, until: datetime | None = None
+    ) -> Sequence[RevenueEvent]:
+        """Return the events of a user or of all, by instant: those that are at or for a time in a window."""
 
     def add_fx_rate(self, rate: FxRate, *, actor: str = "", reason: str = "") -> None:
         """Record an exchange rate."""

@@ -77,7 +77,15 @@ def _tables() -> list[str]:
         # what was recorded stays; a row of these says that it holds no longer
         _table("retired_subscriptions", number, subscription, *WHO),
         _table("fx_rates", number, *pair, *rate, "source TEXT NOT NULL", *WHO),
+        _revenue_events(number),
     ]
+
+
+def _revenue_events(number: str) -> str:
+    texts = [f"{name} TEXT NOT NULL" for name in ("source", "key", "kind", "currency", "charge")]
+    user, at, time = "user INTEGER REFERENCES names (id)", "at INTEGER NOT NULL", ("since INTEGER", "until INTEGER")
+    amount = "amount_nanos INTEGER NOT NULL"
+    return _table("revenue_events", number, *texts, user, at, amount, *time, *WHO, "UNIQUE (source, key)")
 
 
 def _table(name: str, *columns: str) -> str:
@@ -105,6 +113,7 @@ def _indexes() -> list[str]:
         "CREATE INDEX entries_response_id ON entries (response_id) WHERE response_id IS NOT NULL",
         "CREATE INDEX entries_corrects ON entries (corrects) WHERE corrects IS NOT NULL",
         "CREATE INDEX subscriptions_user ON subscriptions (user)",
+        "CREATE INDEX revenue_events_user ON revenue_events (user, at)",
     ]
 
 
@@ -117,6 +126,7 @@ APPEND_ONLY = {
     "subscriptions": ("id",),
     "retired_subscriptions": ("id", "subscription"),
     "fx_rates": ("id",),
+    "revenue_events": ("id", "source, key"),
 }
 """The tables whose rows are never changed, and what is unique in them: INSERT OR REPLACE would delete by it."""
 

@@ -10,6 +10,7 @@ from meter.errors import LedgerUnavailable, SettingsError, loggable, suggest
 from meter.hold import is_gone
 from meter.ledger import migrations
 from meter.ledger.connections import SYNCHRONOUS, WAIT_S, borrowed, prepare, speaking
+from meter.ledger.receipts import Receipts
 from meter.ledger.reference import Reference
 from meter.ledger.writing import Writing
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("meter")
 
 
-class SqliteLedger(Writing, Reference):
+class SqliteLedger(Writing, Reference, Receipts):
     """A ledger in one SQLite file; nothing that was written to it is ever changed.
 
     A thread has a connection of its own, also after a fork, so one ledger may be used from everywhere in a process.
@@ -50,7 +51,7 @@ class SqliteLedger(Writing, Reference):
             last = raw.execute("SELECT max(seq) FROM entries").fetchone()[0]
             counts = {
                 table: raw.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608  names of ours
-                for table in ("holds", "plans", "subscriptions", "set_prices", "fx_rates")
+                for table in ("holds", "plans", "subscriptions", "revenue_events", "set_prices", "fx_rates")
             }
             # those that hold: what was retired stays recorded
             counts["subscriptions"] -= raw.execute("SELECT count(*) FROM retired_subscriptions").fetchone()[0]

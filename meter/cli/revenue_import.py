@@ -1,0 +1,113 @@
+"""`meter revenue import`: charges, refunds, disputes, fees and tax of a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from meter.cli.options import (
+    form,
+    form_options,
+    known,
+    ledger_option,
+    put,
+    settings_for,
+    tz_option,
+    writing,
+    zone_in_force,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from meter.billing.file import Table
+    from meter.billing.revenue import ReadRevenue
+
+LISTED = 5
+"""Users without a subscription that are named."""
+
+
+@click.command("import", epilog="Example: meter revenue import balance.csv --dry-run")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--from", "source", type=click.Choice(["stripe", "csv"]), help="Whose file it is; else as it looks.")
+@click.option("--map", "mapped", multiple=True, metavar="COLUMN=FIELD", help="Which column is meant by a field.")
+@click.option("--source", "name", metavar="NAME", help="Where the events come from, if not stripe or csv.")
+@click.option("--dry-run", is_flag=True, help="Say the same, and write nothing.")
+@tz_option
+@ledger_option
+@form_options
+def import_(file: Path, **given: Any) -> None:
+    """Take in the charges, refunds, disputes, fees and tax of a file, all of them or none.
+
+    Stripe's is its report "Itemized balance change from activity". Another CSV has the columns user, at, kind (charge,
+    refund, dispute, fee or tax), amount, currency, fee, tax, since, until and key, of which user, at, amount and
+    currency are needed; all but a charge take away, whatever their sign. An event is known by its source and key; the
+    same file again adds nothing.
+    """
+    from meter.billing.file import mapping_of, read
+    from meter.billing.revenue import COLUMNS, STRIPE_FIELDS, is_stripes, read_revenue
+
+    settings = settings_for(given["ledger"], zone=given["tz"])
+    table = read(file)
+    kind = given["source"] or ("stripe" if is_stripes(table) else "csv")
+    if given["mapped"]:
+        table = read(file, mapping_of(given["mapped"], STRIPE_FIELDS if kind == "stripe" else COLUMNS))
+    recorded = known(settings, lambda opened: opened.revenue_events()) or ()
+    name = given["name"] or kind
+    found = read_revenue(table, recorded, source=name, form=kind, zone=zone_in_force(settings))
+    if found.new and not given["dry_run"]:
+        with writing(settings) as opened:
+            opened.add_revenue(found.new, reason=f"import of {file.name}")
+    users = known(settings, lambda opened: {each.user for each in opened.subscriptions()}) or set()
+    _say(found, users, table, dry_run=given["dry_run"])
+
+
+def _say(found: ReadRevenue, users: set[str], table: Table, *, dry_run: bool) -> None:
+    """Write what came of it."""
+    from meter.reports.render import Column, json_document, write_list
+
+    rows = list(_rows(found))
+    if form() == "json":
+        counts = {"new": len(found.new), "same": len(found.there), "skipped": dict(found.skipped)}
+        put(json_document({"dry_run": dry_run, "rows": len(table.rows), **counts, "sums": rows}))
+        return
+    columns = [Column("kind"), Column("events", kind="count"), Column("amount", kind="money"), Column("currency")]
+    if rows or form() != "table":
+        put(write_list(form(), columns, rows))
+    if form() == "table":
+        put(f"{line}\n" for line in _sentences(found, users, dry_run=dry_run))
+
+
+def _rows(found: ReadRevenue) -> Iterator[dict[str, Any]]:
+    """Yield the sums of what is new, by kind and currency."""
+    from meter.reports.money import amount
+    from meter.revenue import KINDS
+
+    for kind in KINDS:
+        of_kind = [event for event in found.new if event.kind == kind]
+        for currency in sorted({event.currency for event in of_kind}):
+            amounts = [event.amount_nanos for event in of_kind if event.currency == currency]
+            yield {"kind": kind, "events": len(amounts), "amount": amount(sum(amounts)), "currency": currency}
+
+
+def _sentences(found: ReadRevenue, users: set[str], *, dry_run: bool) -> Iterator[str]:
+    """Yield what came of it, in words."""
+    from meter.reports.render import visible
+
+    if found.new:
+        yield ""
+    done = " Nothing was written." if dry_run else ""
+    yield f"Events: {len(found.new):,} new, {len(found.there):,} as recorded.{done}"
+    for category, number in sorted(found.skipped.items()):
+        yield visible(f"{number:,} of {category}: no revenue, skipped.")
+    events = [*found.new, *found.there]
+    if nobodys := sum(event.user is None for event in events):
+        yield f"{nobodys:,} of nobody: no customer stands with them."
+    others = sorted({event.user for event in events if event.user is not None} - users)
+    if others:
+        more = f" and {len(others) - LISTED:,} more" if len(others) > LISTED else ""
+        yield visible(f"Without a subscription here: {', '.join(others[:LISTED])}{more}.")
+    if found.left_out:
+        yield f"Columns that mean nothing here: {', '.join(found.left_out)}."
