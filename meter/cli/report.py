@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from meter.ledger import Ledger
+    from meter.reports.ask import Ask
     from meter.reports.summary import Report
 
 
@@ -32,11 +33,12 @@ if TYPE_CHECKING:
     metavar="WHAT",
     help="user, plan, model, provider, team, purpose, session, environment, day, week or month.",
 )
+@click.option("--compare", metavar="YYYY-MM", help="What changed since that month: price, volume and mix.")
 @window_options
 @click.option("--currency", metavar="CODE", help="Convert amounts into this currency at the rate of the day.")
 @ledger_option
 @form_options
-def report(ledger: str | None, **wanted: str | None) -> None:
+def report(ledger: str | None, compare: str | None, **wanted: str | None) -> None:
     """Show what each user cost and paid.
 
     Without a window it is this month. A fee counts as it accrues; a running window is counted up to now. Many users
@@ -49,6 +51,9 @@ def report(ledger: str | None, **wanted: str | None) -> None:
     question = Wanted(**wanted)
     question.check(settings)
     with reading(settings) as opened:
+        if compare is not None:
+            _compare(opened, question.ask(opened, settings), compare)
+            return
         made = summarize(opened, question.ask(opened, settings))
         put_page(_pages(opened, made, wanted["by"]))
         note_unseen(opened, made.header)
@@ -58,6 +63,14 @@ def report(ledger: str | None, **wanted: str | None) -> None:
             ("A plan to hold it against:", PLAN, is_offered() and not opened.subscriptions()),
         ]
     hint(*(f"{what:<28}{command}" for what, command, fits in hints if fits))
+
+
+def _compare(opened: Ledger, ask: Ask, month: str) -> None:
+    from meter.reports import comparison
+
+    made = comparison.compare(opened, ask, comparison.compared_window(month, ask))
+    put_page(comparison.write(made, form()))
+    note_unseen(opened, made.after.header)
 
 
 def _pages(opened: Ledger, made: Report, by: str | None) -> Iterator[str]:

@@ -1,0 +1,218 @@
+"""Comparison: what changed between two windows, and how much of it is price, volume and mix."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from meter.errors import InvalidTime
+from meter.period import Window, month_window, show
+from meter.reports.ask import label_shown
+from meter.reports.money import amount, shown, shown_percent
+from meter.reports.render import Column, csv_lines, json_document, json_text, markdown, md_text, table, visible
+from meter.reports.summary import summarize
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from meter.ledger import Ledger
+    from meter.reports.ask import Ask
+    from meter.reports.money import Nanos
+    from meter.reports.row import Row
+    from meter.reports.summary import Report
+
+PARTS = ("price", "volume", "mix")
+MONEY = ("cost", "revenue", "gross_profit")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """The cost of one model in two windows; amounts in nano-units of the reporting currency."""
+
+    model: str | None
+    provider: str | None
+    before_nanos: Nanos
+    after_nanos: Nanos
+    tokens_before: int
+    tokens_after: int
+    price: Nanos
+    """What the same tokens cost more than before: what a token of this model cost changed."""
+    volume: Nanos
+    """What more tokens in all would have cost at the shares and costs of before."""
+    mix: Nanos
+    """What the change of this model's share of the tokens makes; a model that is new or gone is mix."""
+
+    def record(self) -> dict[str, Any]:
+        """Return the change as JSON and CSV have it."""
+        return {
+            "model": self.model,
+            "provider": self.provider,
+            "before": amount(self.before_nanos),
+            "after": amount(self.after_nanos),
+            "change": amount(self.after_nanos - self.before_nanos),
+            **{name: amount(getattr(self, name)) for name in PARTS},
+            "tokens_before": self.tokens_before,
+            "tokens_after": self.tokens_after,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Two windows side by side."""
+
+    before: Report
+    """By user."""
+    after: Report
+    changes: tuple[Change, ...]
+    """By model, the largest change first; price, volume and mix of all add up to the change of the cost."""
+
+    def record(self) -> dict[str, Any]:
+        """Return the comparison as JSON has it."""
+        return {
+            "header": self.after.header.record(),
+            "before": {"header": self.before.header.record(), "totals": self.before.totals[0].record()},
+            "totals": self.after.totals[0].record(),
+            "rows": [change.record() for change in self.changes],
+            **{name: amount(self.sum(name)) for name in ("before_nanos", "after_nanos", *PARTS)},
+        }
+
+    def sum(self, name: str) -> Nanos:
+        """Return the sum of a field over all models."""
+        return sum((getattr(change, name) for change in self.changes), 0)
+
+
+def compared_window(text: str, ask: Ask) -> Window:
+    """Return the month that a report is compared with, up to the same day where the report's window still runs."""
+    window = month_window(text, ask.window.zone)
+    if ask.now in ask.window:
+        window = replace(window, until=min(window.until, window.since + (ask.now - ask.window.since)))
+    if window.since == ask.window.since:
+        raise InvalidTime(f"{text} would be compared with itself; give another month.")
+    return window
+
+
+def compare(ledger: Ledger, ask: Ask, window: Window) -> Comparison:
+    """Return what changed from a window to that of an ask.
+
+    Raise InvalidTime where amounts stand in currencies that cannot be converted: no change can be told then.
+    """
+    asks = [replace(ask, by="user", window=each, now=ask.now) for each in (window, ask.window)]
+    before, after = (summarize(ledger, each) for each in asks)
+    for report in (before, after):
+        if len(report.totals) > 1 or report.totals[0].cost_currency != ask.currency:
+            codes = ", ".join(total.cost_currency for total in report.totals)
+            raise InvalidTime(
+                f"The amounts of {report.header.ask.window.label} are in {codes}, and not all can be converted into "
+                f"{ask.currency}; set a rate for it: `meter fx set CNY {ask.currency} 0.14 --on 2026-01-01`."
+            )
+    models = [summarize(ledger, replace(each, by="model")).rows for each in asks]
+    return Comparison(before=before, after=after, changes=tuple(_changes(*models)))
+
+
+def _changes(before: Sequence[Row], after: Sequence[Row]) -> list[Change]:
+    """Return each model's change, split so that the three parts add up to it exactly.
+
+    With q tokens at a mean cost c each, 0 before and 1 after, and Q over all models:
+    volume = q0 c0 (Q1/Q0 - 1), mix = (q1 - q0 Q1/Q0) c0, price = q1 (c1 - c0).
+    """
+    sides = [{row.labels: row for row in rows} for rows in (before, after)]
+    all_before, all_after = (sum(map(_tokens, side.values())) for side in sides)
+    growth = Fraction(all_after, all_before) if all_before else Fraction(1)
+    found = []
+    for labels in dict.fromkeys([*sides[0], *sides[1]]):
+        old, new = (side.get(labels) for side in sides)
+        cost = [Fraction(row.cost_nanos or 0) if row else Fraction(0) for row in (old, new)]
+        tokens = [_tokens(row) if row else 0 for row in (old, new)]
+        price = Fraction(0)
+        if tokens[0] and tokens[1]:
+            price = cost[1] - cost[0] * tokens[1] / tokens[0]
+        volume = cost[0] * (growth - 1) if tokens[0] else Fraction(0)
+        found.append(
+            Change(
+                model=labels[0],
+                provider=labels[1],
+                before_nanos=_whole(cost[0]),
+                after_nanos=_whole(cost[1]),
+                tokens_before=tokens[0],
+                tokens_after=tokens[1],
+                price=_whole(price),
+                volume=_whole(volume),
+                mix=_whole(cost[1] - cost[0] - price - volume),
+            )
+        )
+    return sorted(found, key=lambda each: (-abs(each.after_nanos - each.before_nanos), each.model or ""))
+
+
+def _tokens(row: Row) -> int:
+    return row.input_tokens + row.output_tokens
+
+
+def _whole(parts: Fraction) -> Nanos:
+    return parts.numerator if parts.denominator == 1 else parts
+
+
+def write(comparison: Comparison, form: str = "table") -> Iterator[str]:
+    """Yield a comparison in one of render.FORMS."""
+    records = [change.record() for change in comparison.changes]
+    if form == "json":
+        yield from json_document(comparison.record())
+    elif form == "nl":
+        yield from (json_text(record) + "\n" for record in records)
+    elif form in {"csv", "tsv"}:
+        keys = list(Change.__dataclass_fields__) if not records else list(records[0])
+        yield from csv_lines(keys, records, "," if form == "csv" else "\t")
+    elif form == "md":
+        facts = [f"{md_text(name)}: {md_text(text)}" for name, text in _lines(comparison)]
+        yield "  \n".join(facts) + "\n\n"
+        yield from (line + "\n" for line in markdown(_columns(comparison), *_shown(comparison)))
+    else:
+        for name, text in _lines(comparison):
+            yield f"{name:<14}{visible(text)}\n"
+        yield "\n" + table(_columns(comparison), *_shown(comparison)) + "\n"
+
+
+def _lines(comparison: Comparison) -> Iterator[tuple[str, str]]:
+    before, after = comparison.before, comparison.after
+    yield "Ledger", after.header.ledger
+    yield "Before", _window(before.header.ask.window)
+    day = after.header.days
+    running = ", up to now: {:,} of {:,} days".format(*day) if day else ""
+    yield "After", f"{_window(after.header.ask.window)}{running}"
+    code = after.header.ask.currency
+    for name in MONEY:
+        old, new = (_money(report.totals[0], name) for report in (before, after))
+        if old is None or new is None:
+            continue
+        sign = "+" if new >= old else ""
+        share = f", {sign}{shown_percent(Fraction(new - old) / abs(Fraction(old)))}" if old else ""
+        known = name == "revenue" or (before.totals[0].complete and after.totals[0].complete)
+        values = f"{shown(amount(old))} to {shown(amount(new))} {code}, {sign}{shown(amount(new - old))}{share}"
+        yield name.replace("_", " ").capitalize(), values if known else f"{values}; not every cost is known"
+
+
+def _money(row: Row, name: str) -> Nanos | None:
+    value: Nanos | None = getattr(row, f"{name}_nanos")
+    return value
+
+
+def _window(window: Window) -> str:
+    if window.label[:2].isdigit() and len(window.label) <= len("2026-W48"):
+        return f"{window.label}, {window.zone}"
+    return f"{show(window.since, window.zone)} until {show(window.until, window.zone)}, {window.zone}"
+
+
+def _columns(comparison: Comparison) -> list[Column]:
+    code = comparison.after.header.ask.currency
+    names = ("before", "after", "change", *PARTS)
+    return [Column("model"), Column("provider"), *(Column(name, f"{name}\n{code}", "money") for name in names)]
+
+
+def _shown(comparison: Comparison) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    rows = [
+        {**change.record(), "model": label_shown("model", change.model), "provider": change.provider}
+        for change in comparison.changes
+    ]
+    before, after = comparison.sum("before_nanos"), comparison.sum("after_nanos")
+    total = {"model": "total", "before": amount(before), "after": amount(after), "change": amount(after - before)}
+    return rows, [{**total, **{name: amount(comparison.sum(name)) for name in PARTS}}]
