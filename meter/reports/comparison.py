@@ -79,7 +79,8 @@ class Comparison:
 
     def sum(self, name: str) -> Nanos:
         """Return the sum of a field over all models."""
-        return sum((getattr(change, name) for change in self.changes), 0)
+        total: Nanos = sum((getattr(change, name) for change in self.changes), 0)
+        return total
 
 
 def compared_window(text: str, ask: Ask) -> Window:
@@ -141,7 +142,11 @@ def _changes(before: Sequence[Row], after: Sequence[Row]) -> list[Change]:
                 mix=_whole(cost[1] - cost[0] - price - volume),
             )
         )
-    return sorted(found, key=lambda each: (-abs(each.after_nanos - each.before_nanos), each.model or ""))
+    return sorted(found, key=_largest_first)
+
+
+def _largest_first(change: Change) -> tuple[Nanos, str]:
+    return -abs(change.after_nanos - change.before_nanos), change.model or ""
 
 
 def _tokens(row: Row) -> int:
