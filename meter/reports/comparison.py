@@ -146,7 +146,8 @@ def _changes(before: Sequence[Row], after: Sequence[Row]) -> list[Change]:
 
 
 def _largest_first(change: Change) -> tuple[Nanos, str]:
-    return -abs(change.after_nanos - change.before_nanos), change.model or ""
+    more = change.after_nanos - change.before_nanos
+    return min(more, -more), change.model or ""
 
 
 def _tokens(row: Row) -> int:
