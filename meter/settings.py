@@ -14,6 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from meter.address import file_of, masked
 from meter.errors import SettingsError, suggest
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Settings:
     """What is set, and by whom."""
 
     ledger: str = field(repr=False)
-    """An absolute path, or a database's URL as it was given; only `masked` it may be shown."""
+    """An absolute path, or a server's URL as it was given; only `masked` it may be shown."""
     user: str | None = None
     """Who pays for calls that name nobody."""
     environment: str = "default"
@@ -123,14 +124,6 @@ def load(environ: Mapping[str, str] | None = None, folder: str | Path | None = N
             raise SettingsError("No home folder is known to keep the ledger in; set METER_LEDGER to a path.")
         values["ledger"] = str(data / "ledger.db")
     return Settings(**values, system_zone=environ.get("TZ", ""), origins=MappingProxyType(origins))
-
-
-def masked(ledger: str) -> str:
-    """Return a ledger's URL as it may be shown, logged and kept: without its password. A path is itself."""
-    if "://" not in ledger or ledger.startswith("sqlite:///"):
-        return ledger
-    # a password that nobody encoded may hold any character: what is in doubt is masked
-    return _PASSWORD.sub(r"\1:***@", _SECRET.sub(r"\1***", ledger))
 
 
 def temporary_folder(environ: Mapping[str, str] | None = None) -> Path | None:
@@ -220,7 +213,8 @@ def _check(name: str, value: object, what: str, folder: Path) -> str:
         return _check_currency(value, what)
     if name == "zone":
         _check_zone(value, what)
-    return str(_path(value, what, folder)) if name == "ledger" and "://" not in value else value
+    file = file_of(value) if name == "ledger" else None
+    return value if file is None else str(_path(file, what, folder))
 
 
 def _check_currency(value: str, what: str) -> str:
@@ -292,6 +286,4 @@ def _user_folder(kind: Literal["config", "data"], environ: Mapping[str, str]) ->
 
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_PASSWORD = re.compile(r"(://[^/?#:@]*):.*@", re.DOTALL)
-_SECRET = re.compile(r"([?&;][^=&]*(?:pass|pwd|secret|token|key)[^=&]*=)[^&]*", re.IGNORECASE)
 _XDG = {"config": ("XDG_CONFIG_HOME", ".config"), "data": ("XDG_DATA_HOME", ".local/share")}

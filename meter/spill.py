@@ -18,19 +18,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
+from meter.address import SQLITE, masked
 from meter.entry import COLUMNS, USAGE_COLUMNS, Entry
 from meter.errors import LedgerUnavailable, loggable
 from meter.price import Price
-from meter.settings import masked, temporary_folder
+from meter.settings import temporary_folder
 from meter.usage import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 log = logging.getLogger("meter")
-
-SQLITE = "sqlite:///"
-"""How the URL of a ledger in a file begins; its path alone means the same."""
 
 
 _REJECTED = ".rejected.jsonl"

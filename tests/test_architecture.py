@@ -45,7 +45,7 @@ SHARED = (
     ("tokens", "attribution", "machine", "plugins"),
     ("prompt",),
     ("images", "model", "settings"),
-    ("codes",),
+    ("address", "codes"),
     BOTTOM,
 )
 HEAVY = {

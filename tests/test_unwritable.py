@@ -464,6 +464,26 @@ def test_a_ledger_that_cannot_be_opened_is_tried_again_and_takes_in_what_waited(
     metered.close()
 
 
+@pytest.mark.parametrize("url", ["sqlite:///~/kept/ledger.db", "sqlite:///kept/ledger.db", "~/kept/ledger.db"])
+def test_what_waits_is_found_however_the_ledger_is_named_and_wherever_the_process_goes(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows that waited beside `~` or in another working folder would be in no report."""
+    ledger = tmp_path / "kept" / "ledger.db"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("METER_LEDGER", url)
+    monkeypatch.chdir(tmp_path)
+    with contextlib.closing(meter.Meter()) as metered:
+        (tmp_path / "elsewhere").mkdir()
+        monkeypatch.chdir(tmp_path / "elsewhere")  # as a daemon does
+        ledger.mkdir(parents=True)  # no file: it cannot be opened
+        metered.record(model="gpt-4o-mini", usage={"prompt_tokens": 1}, user="alice", source="x", source_key="y")
+        assert spill.count(ledger) == 1
+        ledger.rmdir()
+        assert metered._books._take_in()
+        assert [each.user for each in metered.ledger.entries(Query())] == ["alice"]
+
+
 COMMANDS = (
     *("report", "doctor", "doctor --json", "ledger info", "ledger recover", "ledger verify", "explain last"),
     *(

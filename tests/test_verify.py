@@ -214,6 +214,15 @@ def test_rows_that_wait_beside_the_ledger_are_in_no_sum(path: Path) -> None:
     assert "1 row" in only["what"]
 
 
+def test_a_row_that_was_rejected_is_named_with_the_file_that_keeps_it(path: Path) -> None:
+    spill.rejected_file(path).write_text("no entry\n")
+    (only,) = found()
+    assert only["check"] == "rejected"
+    assert "1 row" in only["what"]
+    assert f"Look into {spill.rejected_file(path)}" in only["what"]
+    assert "ledger recover" not in verify().stdout, "it does not mend that"
+
+
 def test_only_so_many_are_listed_and_all_are_counted(path: Path) -> None:
     tamper(path, "UPDATE entries SET nanos = nanos + 1 WHERE nanos IS NOT NULL")
     result = verify("--json", "--limit", "2")

@@ -10,9 +10,8 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from meter.address import SQLITE, masked
 from meter.errors import LedgerUnavailable
-from meter.settings import masked
-from meter.spill import SQLITE
 
 log = logging.getLogger("meter")
 

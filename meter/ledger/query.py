@@ -87,7 +87,8 @@ class Difference:
     """Something that is kept in a ledger and does not follow from the rest of it."""
 
     check: str
-    """`file`, `schema`, `prices`, `entries`, `reversals`, `months`, `days`, `quarters`, `sums`, `holds`, `spill`."""
+    """`file`, `schema`, `prices`, `entries`, `reversals`, `months`, `days`, `quarters`, `sums`, `holds`, `spill`,
+    `rejected`."""
     row: str
     """Which row, trigger or file."""
     what: str

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 ENOUGH_BYTES = 256 << 20
 """Free bytes below which the disk counts as nearly full: room for about a million entries."""
 
+RECOVER = "meter ledger recover"
+"""What takes in the rows that wait."""
 _ELSEWHERE = "Name a file on a local disk whose file system stays, with METER_LEDGER or --ledger."
 
 
@@ -60,7 +62,7 @@ def spilled(settings: Settings) -> Check:
     lines, problems = ["no row"], []
     if rows:
         lines = [f"{counted(rows, 'row')} beside the ledger"]
-        problems.append(Problem(f"{lines[0]} could not be written into it: in no report.", "meter ledger recover"))
+        problems.append(Problem(f"{lines[0]} could not be written into it: in no report.", RECOVER))
     if settings.spill == "stderr":
         lines.append("those to come go to stderr, where nothing counts them")
     if refused:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from meter.address import masked
 from meter.reports.checks import Check, Problem, counted
 from meter.reports.render import Column, table
-from meter.settings import masked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -6,13 +6,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from meter.address import masked
 from meter.entry import now
 from meter.errors import InputError
 from meter.hold import is_gone
 from meter.ledger.query import Difference
 from meter.reports import beside
 from meter.reports.render import Column, visible
-from meter.settings import masked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -75,7 +75,7 @@ class Verification:
         yield f"\nDiffers: {counts}.\n"
         if {"holds", "spill"} & self.found.keys():
             yield "`meter ledger recover` settles what was left in flight and takes in what waits beside the ledger.\n"
-        if self.found.keys() - {"holds", "spill"}:
+        if self.found.keys() - {"holds", "spill", "rejected"}:
             yield "Somebody changed the file, or it is damaged: compare it with a backup. Nothing was changed now.\n"
 
     def _checked(self) -> list[str]:
@@ -131,8 +131,12 @@ def _holds(ledger: Ledger, checked: dict[str, int]) -> Iterator[Difference]:
 
 
 def _spilled(settings: Settings) -> Iterator[Difference]:
+    """Yield the rows that wait beside the ledger, and those that were rejected."""
     for problem in beside.spilled(settings).problems:
-        yield Difference("spill", masked(settings.ledger), problem.what)
+        if problem.remedy == beside.RECOVER:
+            yield Difference("spill", masked(settings.ledger), problem.what)
+        else:
+            yield Difference("rejected", masked(settings.ledger), f"{problem.what} {problem.remedy}")
 
 
 def _worded(difference: Difference) -> str:
