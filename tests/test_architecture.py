@@ -37,7 +37,7 @@ SHARED = (
     ("budget",),
     ("catalogue",),
     ("revenue",),
-    ("plan",),
+    ("plan", "users"),
     ("entry", "hold"),
     ("charge",),
     ("price", "fx"),

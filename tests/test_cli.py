@@ -190,7 +190,7 @@ def test_a_reader_that_goes_away_ends_it_quietly(ledger_path: Path) -> None:
         check=False,
         env=dict(os.environ),
     )
-    assert done.stdout.startswith("user,plan,calls")
+    assert done.stdout.startswith("user,plan,kind,calls")
     assert done.stderr == ""
 
 

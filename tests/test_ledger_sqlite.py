@@ -26,6 +26,7 @@ from meter.ledger.filtering import Filter
 from meter.ledger.rollups import LEVELS, MEASURES
 from meter.ledger.schema import APPEND_ONLY, entry_columns
 from meter.ledger.windows import cover
+from meter.users import Membership
 from tests.made import AT, MAX, MINI, entry, hold
 
 if TYPE_CHECKING:
@@ -51,6 +52,12 @@ def raw(ledger: SqliteLedger) -> Iterator[sqlite3.Connection]:
     ledger.add_price(MINI)
     with contextlib.closing(sqlite3.connect(ledger.url, isolation_level=None)) as connection:
         now = 1_790_000_000_000_000
+        ledger.set_kind("alice", "internal")
+        ledger.add_aliases("alice", ["cus_9x"])
+        ledger.add_team("acme")
+        since, until = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 2, tzinfo=UTC)
+        ledger.revise_members(add=[Membership(team="acme", user="alice", since=since, until=until)])
+        ledger.revise_members(retire=ledger.users().members)
         terms, how = "20, 'USD', 'month', 1, '{}'", "1, 'active', NULL, '', ''"
         connection.execute(f"INSERT INTO plans VALUES (1, 'plus', 0, {terms}, ?, '', '')", (now,))
         connection.execute(
@@ -89,6 +96,8 @@ class TestGuards:
         before = dump(raw)
         column = {"entries": "nanos", "names": "kind", "prices": "snapshot", "set_prices": "price", "fx_rates": "rate"}
         column |= {"retired_subscriptions": "subscription", "revenue_events": "amount_nanos"}
+        column |= {"retired_subscriptions": "subscription", "retired_members": "member", "team_members": "until"}
+        column |= {"aliases": "user", "user_kinds": "kind", "teams": "team"}
         changed = statement.format(table, column.get(table, "price_nanos"))
         if table == "names" and "kind" in changed:
             changed = "UPDATE names SET kind = 'team'"
@@ -407,7 +416,9 @@ class TestPlans:
     )
     def test_sessions_are_read_by_index(self, ledger: SqliteLedger, where: dict[str, int], index: str) -> None:
         (piece,) = summing.pieces_of(Query(by=("session",)))
-        plan = explain(ledger, *summing.statement(piece, ("session",), Filter(where)))
+        plan = explain(
+            ledger, *summing.statement(piece, ("session",), Filter({name: (number,) for name, number in where.items()}))
+        )
         assert f"USING INDEX {index} (" in plan
 
     @pytest.mark.parametrize("newest_first", [True, False])

@@ -74,7 +74,30 @@ def test_each_user_is_of_one_kind(ledger: Ledger) -> None:
         "free": (1, 2 * NANO),
         "unattributed": (0, NANO),
     }
-    assert [line.row.labels[0] for line in found.kinds] == list(KINDS)
+    assert [line.row.labels[0] for line in found.kinds] == [
+        kind for kind in KINDS if kind not in {"teams", "internal", "shared"}
+    ]
+
+
+def test_what_is_no_customers_stands_apart(ledger: Ledger) -> None:
+    shop(ledger)
+    ledger.append([call("dev", 100 * NANO), call("cron", 7 * NANO)])
+    for user, kind in (("dev", "internal"), ("cron", "shared")):
+        ledger.set_kind(user, kind)
+    ledger.add_team("acme")
+    ledger.add_subscription(replace(plan(ledger, "team", 90).subscribe("acme", utc(1, 0), zone="UTC"), team=True))
+    found = made(ledger)
+    assert {str(line.row.labels[0]): (line.users, line.row.cost_nanos) for line in found.kinds[4:]} == {
+        "teams": (0, 0),
+        "internal": (1, 100 * NANO),
+        "shared": (0, 7 * NANO),
+        "unattributed": (0, NANO),
+    }
+    assert [str(line.row.labels[0]) for line in found.plans][-3:] == ["(internal)", "(shared)", "(unattributed)"]
+    assert [line.row.labels[0] for line in found.plans if line.row.fee_nanos] == ["plus", "team"]
+    assert "dev" not in {row.labels[0] for row in found.worst}
+    assert (found.totals[0].users, found.totals[0].idle, found.totals[0].row.cost_nanos) == (6, 1, 163 * NANO)
+    assert [record["kind"] for record in found.record()["kinds"]][4:] == ["teams", "internal", "shared", "unattributed"]
 
 
 def test_plans_stand_by_what_they_leave_and_nobody_is_dropped(ledger: Ledger) -> None:

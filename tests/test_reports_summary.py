@@ -434,6 +434,7 @@ def test_the_columns_of_a_user_report_are_these(ledger: Ledger) -> None:
     assert list(report["rows"][0]) == [
         "user",
         "plan",
+        "kind",
         "calls",
         "refused",
         "replayed",

@@ -26,6 +26,7 @@ COMMANDS = {
     "statement": "Show one user's use, allowance and fee.",
     "revenue": "Take in and list what was really charged.",
     "subscription": "Add, change, end and list users' subscriptions.",
+    "user": "Say who is who: names of one user, kinds of users.",
     "worth": "Show whether a subscription is worth its fee to its user.",
 }
 """Every command with its short help, so that `meter --help` imports none of them; a test keeps both the same."""

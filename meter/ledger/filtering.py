@@ -24,26 +24,33 @@ NUMBERS = frozenset({"price", "bracket"})
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """The values that keys of entries must have; 0 stands for none."""
+    """The values that keys of entries must have, one of several; 0 alone stands for none."""
 
-    numbers: Mapping[str, int]
+    numbers: Mapping[str, tuple[int, ...]]
     impossible: bool = False
     """True where a name is meant that no entry has."""
 
     def of_rollup(self) -> tuple[list[str], list[int]]:
         """Return the conditions on rows of a rollup, and their values."""
-        return [f"{name} = ?" for name in self.numbers], list(self.numbers.values())
+        conditions = [f"{name} {_among(numbers)}" for name, numbers in self.numbers.items()]
+        return conditions, [number for numbers in self.numbers.values() for number in numbers]
 
     def of_entries(self) -> tuple[list[str], list[int]]:
         """Return the conditions on entries, which have null for none, and their values."""
-        conditions, values = [], []
-        for name, number in self.numbers.items():
-            if name == "bracket" or number:
-                conditions.append(f"{key_of(name, 'entries') if name == 'bracket' else name} = ?")
-                values.append(number)
+        conditions: list[str] = []
+        values: list[int] = []
+        for name, numbers in self.numbers.items():
+            if name == "bracket" or numbers != (0,):
+                column = key_of(name, "entries") if name == "bracket" else name
+                conditions.append(f"{column} {_among(numbers)}")
+                values += numbers
             else:
                 conditions.append(f"{name} IS NULL")
         return conditions, values
+
+
+def _among(numbers: tuple[int, ...]) -> str:
+    return "= ?" if len(numbers) == 1 else f"IN ({', '.join('?' * len(numbers))})"
 
 
 def check_dimensions(names: Iterable[str]) -> None:
@@ -55,12 +62,18 @@ def check_dimensions(names: Iterable[str]) -> None:
             )
 
 
-def filter_of(raw: sqlite3.Connection, where: Mapping[str, str | None]) -> Filter:
+def filter_of(raw: sqlite3.Connection, where: Mapping[str, str | tuple[str, ...] | None]) -> Filter:
     """Return the conditions that dimensions have their values; 0 stands for none."""
     check_dimensions(where)
-    numbers = {name: 0 if value is None else _number(raw, name, value) for name, value in where.items()}
-    known = {name: number for name, number in numbers.items() if number is not None}
-    return Filter(known, impossible=len(known) < len(numbers))
+    numbers = {name: _numbers(raw, name, value) for name, value in where.items()}
+    return Filter(numbers, impossible=not all(numbers.values()))
+
+
+def _numbers(raw: sqlite3.Connection, name: str, value: str | tuple[str, ...] | None) -> tuple[int, ...]:
+    if value is None:
+        return (0,)
+    found = [_number(raw, name, each) for each in (value if isinstance(value, tuple) else (value,))]
+    return tuple(number for number in found if number is not None)
 
 
 def _number(raw: sqlite3.Connection, name: str, value: str) -> int | None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from meter.plan import Plan, Subscription
     from meter.price import Price
     from meter.revenue import RevenueEvent
+    from meter.users import Membership, Users
 
 
 class Ledger(Protocol):
@@ -111,8 +112,42 @@ class Ledger(Protocol):
         Raise UnknownName for a plan nobody added, InvalidPlan where a user would have two at one instant.
         """
 
-    def subscriptions(self, user: str | None = None) -> Sequence[Subscription]:
-        """Return the subscriptions that hold, by user and beginning."""
+    def subscriptions(self, user: str | None = None, *, team: str | None = None) -> Sequence[Subscription]:
+        """Return the subscriptions that hold, by name and beginning: all, or a user's under any name, or a team's."""
+
+    def users(self) -> Users:
+        """Return what is known of users beside their calls: aliases, kinds, teams."""
+
+    def add_aliases(self, user: str, aliases: Iterable[str], *, actor: str = "", reason: str = "") -> list[str]:
+        """Record that other names stand for a user, all or none; return those that did not already.
+
+        Raise InputError where one stands for somebody else or the user for it, or where both have a subscription then.
+        """
+
+    def remove_aliases(self, user: str, aliases: Iterable[str], *, actor: str = "", reason: str = "") -> None:
+        """Record that names stand for a user no longer, all or none; raise InputError for one that is no alias."""
+
+    def set_kind(self, user: str, kind: str, *, actor: str = "", reason: str = "") -> None:
+        """Record what kind of user somebody is: one of users.KINDS."""
+
+    def add_team(self, team: str, *, actor: str = "", reason: str = "") -> None:
+        """Record a team; raise InputError where there is one of its name."""
+
+    def revise_members(
+        self,
+        *,
+        add: Iterable[Membership] = (),
+        retire: Iterable[Membership] = (),
+        actor: str = "",
+        reason: str = "",
+    ) -> None:
+        """Record that some memberships hold no longer and that others do, all of it or nothing.
+
+        Raise InputError for a team nobody added, and where a user would be in it twice at one instant.
+        """
+
+    def seen(self) -> dict[str, tuple[datetime, datetime]]:
+        """Return the instants of the first and the last entry under each name of a user that has any."""
 
     def add_revenue(self, events: Iterable[RevenueEvent], *, actor: str = "", reason: str = "") -> int:
         """Record events of revenue, all of them or none, and return how many were new; one that is there is left.

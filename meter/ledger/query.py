@@ -35,8 +35,8 @@ class Query:
     """UTC, exclusive; None to the last entry."""
     by: tuple[str, ...] = ()
     """Names of DIMENSIONS; none for one total per currency."""
-    where: Mapping[str, str | None] = field(default_factory=dict, hash=False)
-    """Dimension to the value it must have; None for entries that have none."""
+    where: Mapping[str, str | tuple[str, ...] | None] = field(default_factory=dict, hash=False)
+    """Dimension to the value it must have, or to several of which it must have one; None for entries that have none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -159,7 +159,7 @@ def _is_large(raw: sqlite3.Connection, wanted: Filter, since: int, until: int) -
     By the index of instants SQLite would sort the whole window: half a second for a million entries. A small window is
     found by it, though, since a walk could go through all of the ledger; so are the calls of a user or a session.
     """
-    if "user" in wanted.numbers or wanted.numbers.get("session"):
+    if "user" in wanted.numbers or wanted.numbers.get("session", (0,)) != (0,):
         return False
     counted = f"SELECT count(*) FROM (SELECT 1 FROM entries WHERE {_WINDOW} LIMIT ?)"  # noqa: S608  a constant of ours
     return bool(raw.execute(counted, (since, until, FEW)).fetchone()[0] == FEW)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -32,7 +33,7 @@ class Reference(Store):
     def add_price(self, price: Price, *, actor: str = "", reason: str = "") -> None:
         """Record a rate that the user set."""
         with self._write() as (raw, interner):
-            _add(raw, "set_prices", {"price": interner.price(price)}, (actor, reason))
+            add_row(raw, "set_prices", {"price": interner.price(price)}, (actor, reason))
         self.rates_set += 1
 
     def prices(self) -> Sequence[Price]:
@@ -66,7 +67,7 @@ class Reference(Store):
                         "name, or the old one a new price from some day on: "
                         f"`meter plan price {plan.name} 24 --from 2027-01-01`."
                     )
-                _add(raw, "plans", columns, (actor, reason))
+                add_row(raw, "plans", columns, (actor, reason))
 
     def plans(self) -> Sequence[Plan]:
         """Return every version of every plan, by name and the instant it is sold from."""
@@ -99,18 +100,22 @@ class Reference(Store):
         """
         with self._write() as (raw, interner):
             for old in retire:
-                _add(raw, "retired_subscriptions", {"subscription": old.number}, (actor, reason))
+                add_row(raw, "retired_subscriptions", {"subscription": old.number}, (actor, reason))
             known = {name for (name,) in raw.execute("SELECT name FROM plans")}
             for new in add:
                 _check_plan(new.plan, known)
-                _subscribe(raw, interner.name("user", new.user), new, (actor, reason))
+                _subscribe(raw, interner.name("team" if new.team else "user", new.user), new, (actor, reason))
 
-    def subscriptions(self, user: str | None = None) -> Sequence[Subscription]:
-        """Return the subscriptions that hold, by user and beginning."""
+    def subscriptions(self, user: str | None = None, *, team: str | None = None) -> Sequence[Subscription]:
+        """Return the subscriptions that hold, by name and beginning: all, or a user's under any name, or a team's."""
+        from meter.ledger.users import read_users
+
         with self._read() as raw:
+            if team is not None:
+                return subscriptions_of(raw, [storable(team)], team=True)
             if user is None:
                 return _subscriptions(raw, "", [])
-            return _subscriptions(raw, "AND names.kind = 'user' AND names.name = ?", [storable(user)])
+            return subscriptions_of(raw, read_users(raw).names(storable(user)))
 
     def add_fx_rate(self, rate: FxRate, *, actor: str = "", reason: str = "") -> None:
         """Record an exchange rate."""
@@ -122,7 +127,7 @@ class Reference(Store):
             "source": rate.source,
         }
         with self._write() as (raw, _):
-            _add(raw, "fx_rates", columns, (actor, reason))
+            add_row(raw, "fx_rates", columns, (actor, reason))
 
     def fx_rates(self) -> Sequence[FxRate]:
         """Return the exchange rates by day, the newest last."""
@@ -162,7 +167,8 @@ def _terms_of(columns: Sequence[Any]) -> dict[str, Any]:
     }
 
 
-def _add(raw: sqlite3.Connection, table: str, columns: dict[str, Any], why: tuple[str, str]) -> None:
+def add_row(raw: sqlite3.Connection, table: str, columns: dict[str, Any], why: tuple[str, str]) -> None:
+    """Add a row of reference data, with who added it, when and why."""
     actor, reason = why
     row = {**columns, "recorded_at": to_us(now()), "actor": actor, "reason": reason}
     marks = ", ".join("?" * len(row))
@@ -178,12 +184,17 @@ def _check_plan(name: str, known: set[str]) -> None:
         )
 
 
-def _subscribe(raw: sqlite3.Connection, user: int, new: Subscription, why: tuple[str, str]) -> None:
+def _subscribe(raw: sqlite3.Connection, holder: int, new: Subscription, why: tuple[str, str]) -> None:
+    from meter.ledger.users import read_users
     from meter.plan import check_overlap
 
-    check_overlap(new, _subscriptions(raw, "AND user = ?", [user]))
+    users = read_users(raw)
+    if new.team:
+        users.check_team(new.user)
+    names = (new.user,) if new.team else users.names(new.user)
+    check_overlap(new, subscriptions_of(raw, names, team=new.team), also=names)
     columns = {
-        "user": user,
+        "user": holder,
         "plan": new.plan,
         "since": to_us(new.since),
         "until": new.until and to_us(new.until),
@@ -195,15 +206,21 @@ def _subscribe(raw: sqlite3.Connection, user: int, new: Subscription, why: tuple
         "channel": new.channel,
         "key": new.key,
     }
-    _add(raw, "subscriptions", columns, why)
+    add_row(raw, "subscriptions", columns, why)
+
+
+def subscriptions_of(raw: sqlite3.Connection, names: Sequence[str], *, team: bool = False) -> list[Subscription]:
+    """Return the subscriptions that hold of a user under any of some names, or of a team."""
+    condition = "AND names.kind = ? AND names.name IN (SELECT value FROM json_each(?))"
+    return _subscriptions(raw, condition, ["team" if team else "user", json.dumps(list(names))])
 
 
 def _subscriptions(raw: sqlite3.Connection, condition: str, values: list[Any]) -> list[Subscription]:
     from meter.plan import Subscription
 
     found = raw.execute(
-        "SELECT subscriptions.id, names.name, plan, since, until, zone, seats, state, anchor, channel, key, "  # noqa: S608  ours
-        f"recorded_at, {_TERMS} FROM subscriptions JOIN names ON names.id = subscriptions.user "
+        "SELECT subscriptions.id, names.kind, names.name, plan, since, until, zone, seats, state, anchor, channel, "  # noqa: S608  ours
+        f"key, recorded_at, {_TERMS} FROM subscriptions JOIN names ON names.id = subscriptions.user "
         "WHERE NOT EXISTS (SELECT 1 FROM retired_subscriptions WHERE subscription = subscriptions.id) "
         f"{condition} ORDER BY names.name, since",
         values,
@@ -212,6 +229,7 @@ def _subscriptions(raw: sqlite3.Connection, condition: str, values: list[Any]) -
         Subscription(
             number=number,
             user=user,
+            team=kind == "team",
             plan=plan,
             since=from_us(since),
             until=None if until is None else from_us(until),
@@ -224,5 +242,5 @@ def _subscriptions(raw: sqlite3.Connection, condition: str, values: list[Any]) -
             added_at=from_us(at),
             **_terms_of(terms),
         )
-        for number, user, plan, since, until, zone, seats, state, anchor, channel, key, at, *terms in found
+        for number, kind, user, plan, since, until, zone, seats, state, anchor, channel, key, at, *terms in found
     ]

@@ -54,6 +54,7 @@ def _tables() -> list[str]:
     number = "id INTEGER PRIMARY KEY"
     terms = ("price_nanos INTEGER NOT NULL", "currency TEXT NOT NULL", "unit TEXT NOT NULL", "count INTEGER NOT NULL")
     user, zone = "user INTEGER NOT NULL REFERENCES names (id)", "zone TEXT NOT NULL"
+    alias, team = "alias INTEGER NOT NULL REFERENCES names (id)", "team INTEGER NOT NULL REFERENCES names (id)"
     plan, since, until = "plan TEXT NOT NULL", "since INTEGER NOT NULL", "until INTEGER"
     name, conditions = "name TEXT NOT NULL", "conditions TEXT NOT NULL"
     how = (
@@ -64,6 +65,7 @@ def _tables() -> list[str]:
         "key TEXT NOT NULL",
     )
     subscription = "subscription INTEGER NOT NULL UNIQUE REFERENCES subscriptions (id)"
+    member = "member INTEGER NOT NULL UNIQUE REFERENCES team_members (id)"
     pair, rate = ("base TEXT NOT NULL", "quote TEXT NOT NULL"), ("rate TEXT NOT NULL", "on_day TEXT NOT NULL")
     return [
         _table("meta", "key TEXT PRIMARY KEY", "value TEXT NOT NULL"),
@@ -73,9 +75,16 @@ def _tables() -> list[str]:
         _table("holds", *holds, "PRIMARY KEY (id)") + ", WITHOUT ROWID",
         _table("set_prices", number, "price INTEGER NOT NULL REFERENCES prices (id)", *WHO),
         _table("plans", number, name, since, *terms, conditions, *WHO, "UNIQUE (name, since)"),
+        # the user of a subscription is a name of the kind `team` where a team has it
         _table("subscriptions", number, user, plan, since, until, zone, *terms, conditions, *how, *WHO),
         # what was recorded stays; a row of these says that it holds no longer
         _table("retired_subscriptions", number, subscription, *WHO),
+        # the last row of an alias holds; without a user it stands for nobody any longer
+        _table("aliases", number, alias, "user INTEGER REFERENCES names (id)", *WHO),
+        _table("user_kinds", number, user, "kind TEXT NOT NULL", *WHO),
+        _table("teams", number, f"{team} UNIQUE", *WHO),
+        _table("team_members", number, team, user, since, until, *WHO),
+        _table("retired_members", number, member, *WHO),
         _table("fx_rates", number, *pair, *rate, "source TEXT NOT NULL", *WHO),
         _revenue_events(number),
     ]
@@ -125,6 +134,11 @@ APPEND_ONLY = {
     "plans": ("id", "name, since"),
     "subscriptions": ("id",),
     "retired_subscriptions": ("id", "subscription"),
+    "aliases": ("id",),
+    "user_kinds": ("id",),
+    "teams": ("id", "team"),
+    "team_members": ("id",),
+    "retired_members": ("id", "member"),
     "fx_rates": ("id",),
     "revenue_events": ("id", "source, key"),
 }

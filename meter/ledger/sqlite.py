@@ -12,6 +12,7 @@ from meter.ledger import migrations
 from meter.ledger.connections import SYNCHRONOUS, WAIT_S, borrowed, prepare, speaking
 from meter.ledger.receipts import Receipts
 from meter.ledger.reference import Reference
+from meter.ledger.users import UserRows
 from meter.ledger.writing import Writing
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("meter")
 
 
-class SqliteLedger(Writing, Reference, Receipts):
+class SqliteLedger(Writing, Reference, Receipts, UserRows):
     """A ledger in one SQLite file; nothing that was written to it is ever changed.
 
     A thread has a connection of its own, also after a fork, so one ledger may be used from everywhere in a process.

@@ -29,8 +29,11 @@ class Subscription:
     """
 
     user: str
+    """Who has it: a user, or a team where `team` says so."""
     plan: str
     """The plan's name."""
+    team: bool = False
+    """Whether a team has it, whose members share its seats."""
     since: datetime
     """UTC, inclusive."""
     until: datetime | None = None
@@ -59,7 +62,7 @@ class Subscription:
     def __post_init__(self) -> None:
         check_user(self.user)
         check_name(self.plan)
-        what = f'subscription of "{self.user}" to "{self.plan}"'
+        what = f'subscription of {"the team " if self.team else ""}"{self.user}" to "{self.plan}"'
         check_terms(what, self.price_nanos, self.currency)
         check_seats(what, self.seats)
         zone(self.zone)
@@ -147,14 +150,20 @@ def revenue(subscription: Subscription, since: datetime, until: datetime) -> int
     return subscription.accrued(until) - subscription.accrued(since)
 
 
-def check_overlap(new: Subscription, existing: Iterable[Subscription]) -> None:
-    """Raise InvalidPlan where a user would have two subscriptions at one instant; ends may touch."""
+def check_overlap(new: Subscription, existing: Iterable[Subscription], *, also: Iterable[str] = ()) -> None:
+    """Raise InvalidPlan where a user or team would have two subscriptions at one instant; ends may touch.
+
+    `also` are other names of the same user.
+    """
+    names = {new.user, *also}
     for old in existing:
-        if old.user == new.user and _begins_before_end(old, new) and _begins_before_end(new, old):
+        is_same = old.team == new.team and old.user in names
+        if is_same and _begins_before_end(old, new) and _begins_before_end(new, old):
+            who = f'"{old.user}"' if old.user == new.user else f'"{old.user}", the same user as "{new.user}",'
             raise InvalidPlan(
-                f'"{new.user}" has "{old.plan}" {_span(old)}, so "{new.plan}" {_span(new)} would overlap it. '
-                f"A user has one subscription at a time: end that one with `{_end(old, new)}`, "
-                f"or give this one a beginning or an end that keeps them apart."
+                f'{who} has "{old.plan}" {_span(old)}, so "{new.plan}" {_span(new)} would overlap it. '
+                f"A {'team' if new.team else 'user'} has one subscription at a time: end that one with "
+                f"`{_end(old, new)}`, or give this one a beginning or an end that keeps them apart."
             )
 
 
@@ -167,7 +176,8 @@ def _end(old: Subscription, new: Subscription) -> str:
     from shlex import quote
 
     at = show(max(old.since, new.since), new.zone)
-    return f"meter subscription end {quote(new.user)} --at {quote(at)} --tz {new.zone}"
+    holder = f"--team {quote(old.user)}" if old.team else quote(old.user)
+    return f"meter subscription end {holder} --at {quote(at)} --tz {new.zone}"
 
 
 def _span(subscription: Subscription) -> str:

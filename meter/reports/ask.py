@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -11,13 +11,16 @@ from meter.entry import now
 from meter.errors import InputError, InvalidTime, UnknownName, suggest
 from meter.ledger.query import Query
 from meter.period import Window, month_of, month_window, parse_instant, split, utc, zone
+from meter.reports.who import SHARED, Apart, team_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from typing import Literal
+    from typing import Any, Literal
 
     from meter.ledger import Ledger
+    from meter.plan import Subscription
     from meter.settings import Settings
+    from meter.users import Users
 
 GROUPS = {
     "user": ("user",),
@@ -42,18 +45,27 @@ NONE = "(none)"
 
 
 def label_shown(column: str, value: str | None) -> str:
-    """Return what names a row as people see it; a name that would pass for one of these two stands in quotes."""
+    """Return what names a row as people see it; a name that would pass for one of ours stands in quotes."""
     absent = UNATTRIBUTED if column == "user" else NONE
     if value is None:
         return absent
-    return f'"{value}"' if value.strip('"') in {absent, ""} else value
+    bare = value.strip('"')
+    if isinstance(value, Apart) or not (bare in {absent, ""} or (column == "user" and _is_ours(bare))):
+        return str(value)
+    return f'"{value}"'
 
 
 def user_given(text: str) -> str | None:
     """Return the user that is meant by what label_shown() shows; None for calls without one."""
     if text == UNATTRIBUTED:
         return None
-    return text[1:-1] if text.strip('"') == UNATTRIBUTED else text
+    bare = text.strip('"')
+    return text[1:-1] if bare != text and (bare == UNATTRIBUTED or _is_ours(bare)) else text
+
+
+def _is_ours(text: str) -> bool:
+    """Tell whether a line of ours that is no user's could have this name."""
+    return text == str(SHARED) or (text.startswith("(team ") and text.endswith(")"))
 
 
 _WITH_REVENUE = frozenset({"user", "environment"})
@@ -77,11 +89,66 @@ class Ask:
     """As Query.where."""
     now: datetime = field(default_factory=now)
     """UTC; revenue accrues up to here."""
+    users: Users | None = field(default=None, hash=False, compare=False, repr=False)
+    """Who is who; None until the ledger is asked."""
+
+    def of(self, ledger: Ledger) -> Ask:
+        """Return the ask with what the ledger knows of users: one that is named by an alias is the user."""
+        if self.users is not None:
+            return self
+        users, user = ledger.users(), self.where.get("user")
+        where = self.where if user is None else {**self.where, "user": users.resolve(user)}
+        return replace(self, users=users, where=where)
+
+    def query(self, since: datetime, until: datetime, by: tuple[str, ...] = ()) -> Query:
+        """Return what to ask the ledger for a part of the window; a user's calls are those of every name."""
+        where: dict[str, str | tuple[str, ...] | None] = {**self.where}
+        user = self.where.get("user")
+        if user is not None and self.users is not None:
+            where["user"] = self.users.names(user)
+        return Query(since=since, until=until, by=by, where=where)
 
     @property
     def group(self) -> tuple[str, ...]:
-        """The dimensions of the ledger that name a row; none for calendar units."""
+        """The dimensions of the ledger that place a call in a row; none for calendar units."""
+        if self.by == "team" and self.users and self.users.members:
+            return ("team", "user")
         return GROUPS.get(self.by, ())
+
+    def row_of(self, key: tuple[Any, ...], at: datetime) -> tuple[Any, ...]:
+        """Return what names the row of calls that have these values of `group` and were made from an instant on.
+
+        No membership begins or ends between that instant and the last of the calls.
+        """
+        if self.users is None:
+            return key
+        if self.by == "user":
+            return (self.line_of(key[0]),)
+        if len(key) > len(self.columns):  # by team: the call's own, else the user's
+            team, user = key
+            return (team or (None if user is None else self.users.team(user, at)),)
+        return key
+
+    def line_of(self, user: str | None) -> str | None:
+        """Return the line on which a user's calls and fees stand; those of the kind `shared` have one together."""
+        if user is None or self.users is None:
+            return user
+        if "user" not in self.where and self.users.kind(user) == "shared":
+            return SHARED
+        return self.users.resolve(user)
+
+    def line_of_fee(self, subscription: Subscription) -> str | None:
+        """Return the line on which a subscription's fee stands; a team's is no user's."""
+        return team_line(subscription.user) if subscription.team else self.line_of(subscription.user)
+
+    def kind_of(self, line: str | None, by_terms: str | None) -> str | None:
+        """Return the kind of user on a line: what was set, else what the subscription says, else a customer."""
+        if self.by != "user" or line is None:
+            return None
+        if isinstance(line, Apart):
+            return "shared" if line == SHARED else by_terms
+        was_set = self.users.kind(line) if self.users else None
+        return was_set or by_terms or ("customer" if self.has_revenue else None)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -175,7 +242,8 @@ def currency_of(code: str) -> str:
 def unseen(ledger: Ledger, where: Mapping[str, str | None]) -> Iterator[str]:
     """Yield what to say of each filter that no call in the ledger ever had, with the nearest value that one had."""
     for name, value in where.items():
-        if value is None or ledger.summarize(Query(where={name: value})):
+        names = ledger.users().names(value) if name == "user" and value else value
+        if value is None or ledger.summarize(Query(where={name: names})):
             continue
         if name == "user" and ledger.subscriptions(value):
             continue

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from meter.charge import price_call
 from meter.fx import FxTable
-from meter.ledger.query import Query
 from meter.reports.money import amount, per, whole_nanos
 from meter.reports.render import Column, table, visible
 from meter.reports.slices import in_nanos, slices_of
@@ -144,12 +143,13 @@ class Explained:
 
 def explain(ledger: Ledger, ask: Ask, told: Callable[[str, int], None]) -> Explained:
     """Return the lines of the calls of a window, row by row from the entries, beside the report made of the rollups."""
+    ask = ask.of(ledger)
     report = summarize(ledger, replace(ask, by="model"))
     slices = slices_of(ask, FxTable(ledger.fx_rates()), ledger.currencies())
     sums: dict[tuple[Any, ...], Sum] = {}
     number = 0
     for piece in slices:
-        for entry in ledger.entries(Query(since=piece.since, until=piece.until, where=ask.where)):
+        for entry in ledger.entries(ask.query(piece.since, piece.until)):
             number += 1
             told("calls", number)
             into = piece.into(entry.currency, ask.currency) if entry.currency else (None, 0)

@@ -6,6 +6,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from meter.reports.slices import in_nanos, merged
+from meter.reports.who import TEAM, kind_by_terms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -21,13 +22,13 @@ if TYPE_CHECKING:
 class Earned:
     """What the subscriptions of one row earned; amounts in parts of a nano-unit, as Slice.scale says."""
 
-    __slots__ = ("fee", "on_trial", "plan", "revenue")
+    __slots__ = ("fee", "kind", "plan", "revenue")
 
     def __init__(self, *, with_fee: bool = True) -> None:
         self.plan: str | None = None
         """The last plan in force."""
-        self.on_trial = False
-        """Whether that is a trial."""
+        self.kind: str | None = None
+        """What kind of user that plan makes, or `team`."""
         self.revenue: dict[str, Nanos] = {}
         """Currency to what accrued of the fee up to now, without tax and the channel's fee."""
         self.fee: dict[str, Nanos] | None = {} if with_fee else None
@@ -47,7 +48,6 @@ class Earned:
         """Return the fields of a row in one currency."""
         return {
             "plan": self.plan,
-            "on_trial": self.on_trial,
             "revenue_currency": currency,
             "revenue_nanos": in_nanos(self.revenue.get(currency, 0), scale),
             "fee_nanos": None if self.fee is None else in_nanos(self.fee.get(currency, 0), scale),
@@ -66,15 +66,18 @@ def in_force(subscriptions: Iterable[Subscription], window: Window) -> list[Subs
     return sorted(found, key=lambda each: each.since)
 
 
-def earned_by_user(subscriptions: Iterable[Subscription], slices: Sequence[Slice], ask: Ask) -> dict[str, Earned]:
+def earned_by_user(
+    subscriptions: Iterable[Subscription], slices: Sequence[Slice], ask: Ask
+) -> dict[str | None, Earned]:
     """Return what each user's subscriptions earned; a change of plan leaves the sum of both and the last one's name."""
     lanes: dict[str, list[Slice]] = {}
-    users: dict[str, Earned] = {}
+    users: dict[str | None, Earned] = {}
     for each in subscriptions:
         if each.currency not in lanes:
             lanes[each.currency] = merged(slices, each.currency)
-        earned = users.setdefault(each.user, Earned())
-        earned.plan, earned.on_trial = each.plan, each.state == "trialing"
+        earned = users.setdefault(ask.line_of_fee(each), Earned())
+        earned.plan = each.plan
+        earned.kind = TEAM if each.team else kind_by_terms(each)
         for piece, revenue, fee in _accruals(each, lanes[each.currency], ask.now):
             currency, parts = piece.into(each.currency, ask.currency)
             earned.add(currency, revenue * parts, fee * parts)

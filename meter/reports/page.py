@@ -8,6 +8,7 @@ from meter.reports.ask import label_shown
 from meter.reports.money import shown, shown_percent
 from meter.reports.render import Column, csv_lines, json_document, json_text, markdown, md_text, table, visible
 from meter.reports.row import Row, sum_rows
+from meter.reports.who import is_customer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -65,7 +66,7 @@ def is_long(report: Report) -> bool:
 
 
 def _users(report: Report) -> list[Row]:
-    return [row for row in report.rows if row.labels[0] is not None]
+    return [row for row in report.rows if is_customer(row.labels[0], row.kind)]
 
 
 def _listed(report: Report) -> tuple[list[Row], bool]:
@@ -75,8 +76,8 @@ def _listed(report: Report) -> tuple[list[Row], bool]:
     users = _users(report)
     hidden = users[LISTED:]
     label = f"and {len({row.labels for row in hidden}):,} more"
-    unattributed = [row for row in report.rows if row.labels[0] is None]
-    return [*users[:LISTED], *sum_rows(hidden, report.header.ask.currency, label), *unattributed], True
+    others = [row for row in report.rows if not is_customer(row.labels[0], row.kind)]
+    return [*users[:LISTED], *sum_rows(hidden, report.header.ask.currency, label), *others], True
 
 
 def _columns(report: Report) -> list[Column]:
@@ -85,6 +86,8 @@ def _columns(report: Report) -> list[Column]:
     columns = [Column(name) for name in report.columns]
     if report.columns == ("user",):
         columns.append(Column("plan"))
+        if any(row.kind not in {None, "customer"} for row in report.rows):
+            columns.append(Column("kind"))
     columns.append(Column("calls", kind="count"))
     columns += [Column(name, kind="count") for name in ("refused", "replayed") if report.header.count(name)]
     columns += [Column("input_tokens", "input\ntokens", "count"), Column("output_tokens", "output\ntokens", "count")]

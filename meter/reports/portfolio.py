@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from meter.reports.ask import UNATTRIBUTED
 from meter.reports.money import amount, decimal_of
 from meter.reports.row import COUNTS, Row, sum_rows
+from meter.reports.who import INTERNAL, SHARED, TEAM, Apart, is_customer, is_user
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -20,8 +21,13 @@ if TYPE_CHECKING:
     from meter.reports.money import Nanos
     from meter.reports.summary import Report
 
-KINDS = ("paying", "unmetered", "trial", "free", "unattributed")
-"""What users are, as they are listed; each is one of them, so that they add up. `unmetered` pay and made no call."""
+KINDS = ("paying", "unmetered", "trial", "free", "teams", "internal", "shared", "unattributed")
+"""What users are, as they are listed; each is one of them, so that they add up. `unmetered` pay and made no call.
+
+A team is none of its members: its fee stands alone.
+"""
+_APART = {TEAM: "teams", "internal": "internal", "shared": "shared"}
+"""The kind of a row to that of its line, where that is no customer's."""
 TOP = (1, 5, 10)
 """Per cent of the users, the dearest first, whose share of the cost is told."""
 WORST = 5
@@ -55,7 +61,7 @@ class Line:
             "idle": self.idle,
             "idle_revenue": amount(self.idle_nanos),
         }
-        del found["plan"]
+        del found["plan"], found["kind"]
         return {**dict(zip(columns, self.row.labels, strict=False)), **counts, **found}
 
 
@@ -85,7 +91,7 @@ class Portfolio:
         if len(each) > 1:
             summed = {*COUNTS, "loss_makers", "idle", "users"}
             total = {key: sum(line[key] for line in each) if key in summed else None for key in total}
-            total["users"] = len(_by_user(self.report.rows))
+            total["users"] = sum(map(is_user, _by_user(self.report.rows)))
         return {
             "header": {**self.report.header.record(), "by": "plan"},
             "rows": [line.record(("plan",)) for line in self.plans],
@@ -113,7 +119,7 @@ class Portfolio:
 def portfolio(ledger: Ledger, report: Report) -> Portfolio:
     """Return a report by user put together by plan and by kind."""
     rows = report.rows
-    named = [row for row in rows if row.labels[0] is not None]
+    named = [row for row in rows if is_customer(row.labels[0], row.kind)]
     span = ledger.span()
     return Portfolio(
         report=report,
@@ -130,13 +136,17 @@ def kind_of(row: Row) -> str:
     """Return which of KINDS the user of a row is."""
     if row.labels[0] is None:
         return "unattributed"
+    if row.kind in _APART:
+        return _APART[row.kind]
     if row.fee_nanos or row.revenue_nanos:
         return "paying" if row.calls or row.refused or row.replayed else "unmetered"
-    return "trial" if row.on_trial else "free"
+    return "trial" if row.kind == "trial" else "free"
 
 
 def _plan_of(row: Row) -> str | None:
-    return UNATTRIBUTED if row.labels[0] is None else row.plan
+    if row.labels[0] is None:
+        return UNATTRIBUTED
+    return {"shared": SHARED, "internal": INTERNAL}.get(row.kind or "", row.plan)
 
 
 def _lines(report: Report, key: Callable[[Row], str | None]) -> list[Line]:
@@ -161,7 +171,7 @@ def _line(rows: Sequence[Row], total: Row) -> Line:
     idle = [row for row in own if kind_of(row) == "unmetered"]
     return Line(
         row=total,
-        users=len({row.labels for row in own if row.labels[0] is not None}),
+        users=len({row.labels for row in own if is_user(row.labels[0])}),
         loss_makers=len(losing),
         loss_nanos=-sum(row.gross_profit_nanos or 0 for row in losing),
         idle=len(idle),
@@ -180,9 +190,9 @@ def _costs_more(row: Row) -> bool:
     return (row.gross_profit_nanos or 0) < 0
 
 
-def _last_are_those_without(line: Line) -> tuple[bool, bool, bool, Nanos, str]:
+def _last_are_those_without(line: Line) -> tuple[bool, bool, bool, bool, Nanos, str]:
     label, profit = line.row.labels[0], line.row.gross_profit_nanos
-    return label == UNATTRIBUTED, label is None, profit is None, profit or 0, label or ""
+    return label == UNATTRIBUTED, isinstance(label, Apart), label is None, profit is None, profit or 0, label or ""
 
 
 def _concentration(rows: Sequence[Row], currency: str) -> tuple[tuple[int, int, Fraction], ...]:

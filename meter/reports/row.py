@@ -49,8 +49,8 @@ class Row:
     """What the row is about, in the order of the report's columns; None for calls without a user, team, …"""
     plan: str | None = None
     """The last plan in force in the window; None without one, and where rows are no users."""
-    on_trial: bool = False
-    """Whether that is a trial, or was to the end of it."""
+    kind: str | None = None
+    """One of users.KINDS, or `team`: what was set, else what the plan says; None where it cannot be told."""
     calls: int = 0
     """Ok, cancelled, lost and abandoned; refused and replayed are apart."""
     refused: int = 0
@@ -112,6 +112,7 @@ class Row:
         return {
             **dict(zip(columns, self.labels, strict=False)),
             "plan": self.plan,
+            "kind": self.kind,
             **dict(zip(COUNTS, _counts_of(self), strict=True)),
             "cost": _amount(self.cost_nanos),
             "cost_currency": self.cost_currency,
@@ -162,7 +163,12 @@ class Tally:
 
 
 def rows_of(
-    labels: tuple[str | None, ...], costs: Mapping[str | None, Tally], earned: Earned | None, reporting: str, scale: int
+    labels: tuple[str | None, ...],
+    costs: Mapping[str | None, Tally],
+    earned: Earned | None,
+    reporting: str,
+    scale: int,
+    kind: str | None = None,
 ) -> list[Row]:
     """Return one row, or one per currency where a group's calls stand in several that cannot be converted.
 
@@ -185,7 +191,8 @@ def rows_of(
                 tally.join(calls)
         terms = earned.fields(revenue_currency, scale) if earned else {}
         whole = len(worth) <= 1  # nothing is nothing in every currency
-        rows.append(Row(labels=labels, cost_currency=cost_currency, whole=whole, **terms, **tally.fields(scale)))
+        fields = {"kind": kind, **terms, **tally.fields(scale)}
+        rows.append(Row(labels=labels, cost_currency=cost_currency, whole=whole, **fields))
     return rows
 
 

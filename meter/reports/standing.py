@@ -77,6 +77,7 @@ def standing(
 ) -> Standing:
     """Return where a user stands in the month that holds an instant, in a zone or else the ledger's."""
     at = at or now()
+    user = ledger.users().resolve(user)
     window = month_of(at, zone or ledger.zone)
     report = summarize(ledger, Ask(window=window, currency=currency, where={"user": user}, now=at))
     row, alone = report.totals[0], len(report.totals) == 1

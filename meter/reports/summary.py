@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from meter.errors import InvalidTime
 from meter.fx import FxTable
-from meter.ledger.query import Query
 from meter.period import month_of
 from meter.reports.header import Header, header_of
 from meter.reports.margin import Earned, earned_by_time, earned_by_user, in_force
 from meter.reports.row import COUNTS, Row, Tally, rows_of, sum_rows
 from meter.reports.slices import slices_of
+from meter.reports.who import rank
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -63,6 +63,7 @@ class Report:
 
 def summarize(ledger: Ledger, ask: Ask) -> Report:
     """Return the sums of a window, converted slice by slice at the rate of the day, and what was earned in it."""
+    ask = ask.of(ledger)
     subscriptions = _subscriptions(ledger, ask)
     fx = FxTable(ledger.fx_rates())
     summed = replace(ask, window=_summed(ledger, ask, subscriptions))
@@ -115,9 +116,8 @@ def _elsewhere(ledger: Ledger, ask: Ask, subscriptions: list[Subscription]) -> t
 def _costs(ledger: Ledger, ask: Ask, slices: Sequence[Slice]) -> Groups:
     groups: Groups = defaultdict(lambda: defaultdict(Tally))
     for piece in slices:
-        query = Query(since=piece.since, until=piece.until, by=ask.group, where=ask.where)
-        for calls in ledger.summarize(query):
-            costs = groups[(piece.label,) if ask.unit else calls.key]
+        for calls in ledger.summarize(ask.query(piece.since, piece.until, ask.group)):
+            costs = groups[(piece.label,) if ask.unit else ask.row_of(calls.key, piece.since)]
             if calls.currency is None:
                 costs[None].count(calls)
                 continue
@@ -134,7 +134,8 @@ def _by_group(ask: Ask, slices: Sequence[Slice], costs: Groups, subscriptions: l
     rows = []
     for key in dict.fromkeys([*costs, *((user,) for user in earned)]):
         terms = earned.get(key[0]) or Earned() if ask.has_revenue else None
-        rows += rows_of(key, costs.get(key, {}), terms, ask.currency, _scale(slices))
+        kind = ask.kind_of(key[0], terms.kind if terms else None)
+        rows += rows_of(key, costs.get(key, {}), terms, ask.currency, _scale(slices), kind)
     rows.sort(key=_worst_first(ask.currency) if ask.has_revenue else _dearest_first(ask.currency))
     return rows
 
@@ -156,12 +157,11 @@ def _scale(slices: Sequence[Slice]) -> int:
 
 
 def _worst_first(currency: str) -> Callable[[Row], Any]:
-    """Return a sort key: the least gross profit first, then what is unknown, calls without a user last."""
+    """Return a sort key: the least gross profit first, then what is unknown; what is no customer's after customers."""
 
     def key(row: Row) -> tuple[Any, ...]:
         profit = row.gross_profit_nanos
-        nobody = row.labels[0] is None
-        return nobody, profit is None, row.cost_currency != currency, profit or 0, _in_order(row)
+        return rank(row.labels[0], row.kind), profit is None, row.cost_currency != currency, profit or 0, _in_order(row)
 
     return key
 
