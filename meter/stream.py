@@ -6,9 +6,10 @@ import asyncio
 import time
 from collections import deque
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self, SupportsIndex
 
 from meter.answered import remember
+from meter.closing import close, close_async
 from meter.ending import Ending
 from meter.usage import usage_of
 from meter.usage.answer import finished_choices, has_content
@@ -27,8 +28,9 @@ _GIVEN_UP = (asyncio.CancelledError, KeyboardInterrupt, SystemExit, GeneratorExi
 class MeteredStream:
     """A streamed answer, read like the one it wraps, with `for` or `async for`.
 
-    It is complete once every choice has its finish reason. What follows that chunk, the usage, is read before the
-    chunk is handed over, because many consumers stop reading there.
+    It is complete once every choice has its finish reason, or once it ends behind a finish reason: there are providers
+    that answer one choice whatever `n` says. What follows the last finish reason, the usage, is read before that chunk
+    is handed over, because many consumers stop reading there.
     """
 
     def __init__(self, stream: Any, attempt: Attempt) -> None:
@@ -36,6 +38,8 @@ class MeteredStream:
         self._stream = stream
         self._attempt = attempt
         self._open_choices = choices if isinstance(choices, int) and choices > 0 else 1
+        self._has_finished = False
+        """True from the first finish reason on."""
         self._chunks: list[Any] = []
         self._is_chat = True
         """False once a chunk was none of a chat."""
@@ -51,7 +55,19 @@ class MeteredStream:
         return self._attempt.entry
 
     def __getattr__(self, name: str) -> Any:
+        if name == "_stream":  # of an instance that was not made by __init__
+            raise AttributeError(name)
         return getattr(self._stream, name)
+
+    def __copy__(self) -> Self:
+        """Return itself: an answer is read once, and two that read it would be two ends of one call."""
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        raise TypeError(f"A {type(self).__name__} cannot be pickled: it is read from a connection.")
 
     def __iter__(self) -> Self:
         return self
@@ -115,16 +131,12 @@ class MeteredStream:
     def close(self) -> None:
         """Stop reading; what arrived is what is charged."""
         self._attempt.end(self._left())
-        close = getattr(self._stream, "close", None)
-        if close is not None:
-            close()
+        close(self._stream)
 
     async def aclose(self) -> None:
         """Stop reading; what arrived is what is charged."""
         await self._attempt.end_async(self._left())
-        close = getattr(self._stream, "aclose", None)
-        if close is not None:
-            await close()
+        await close_async(self._stream)
 
     def give_up(self) -> None:
         """Stop reading, since the process ends; what arrived is what is charged."""
@@ -147,14 +159,17 @@ class MeteredStream:
         if chunk is _END:
             self._over = True
             # a stream that just stops, without a finish reason, was broken off by the other side
-            return self._ending("ok" if self._open_choices <= 0 else "cancelled")
+            return self._ending("ok" if self._has_finished else "cancelled")
         if not self._chunks:
             self._attempt.first_ns = time.perf_counter_ns()
         self._chunks.append(chunk)
         if self._is_chat and self._is_text(chunk):
             self._ready.append(chunk)
             return None
-        self._open_choices -= finished_choices(chunk)
+        finished = finished_choices(chunk)
+        if finished and not is_made_up(self._stream):
+            self._open_choices -= finished
+            self._has_finished = True
         if not (self._attempt.hides_usage and getattr(chunk, "usage", None) is not None and not has_content(chunk)):
             self._ready.append(chunk)
         return None
@@ -198,6 +213,20 @@ class MeteredStream:
         if self._attempt.is_replay(self._stream):
             outcome = "replayed"
         return Ending(outcome=outcome, stated=stated_usage(self._stream, chunks), answers=chunks, error=error)
+
+
+def is_made_up(stream: object) -> bool:
+    """Tell whether the finish reason of a stream is litellm's own, which it adds where the bytes just ended.
+
+    A usage behind the text ends an answer too; one that stands in every chunk does not.
+    """
+    # a router's stream is of a class derived from it, around the one that knows
+    if type(stream).__name__ != "CustomStreamWrapper":
+        return False
+    if any(getattr(stream, name, None) for name in ("received_finish_reason", "intermittent_finish_reason")):
+        return False
+    raw = getattr(stream, "chunks", None) or ()
+    return not any(usage_of(chunk) for chunk in raw if not getattr(chunk, "choices", None))
 
 
 def stated_usage(stream: object, chunks: list[Any]) -> Usage | None:

@@ -45,6 +45,8 @@ class Answer:
     """Waited for before anything is sent."""
     gate_after: tuple[int, threading.Event] | None = None
     """Waited for after so many events of a stream."""
+    left_after: tuple[int, threading.Event] | None = None
+    """After so many events of a stream wait until the client hangs up, and tell."""
     drop_after: int | None = None
     """Hang up after so many events of a stream or half a plain body; 0 before any byte."""
     id: str | None = "chatcmpl-loopback"
@@ -192,6 +194,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_chunk(event.encode())
             if answer.gate_after and answer.gate_after[0] == number:
                 answer.gate_after[1].wait()
+            if answer.left_after and answer.left_after[0] == number:
+                if self.connection.recv(1) == b"":
+                    answer.left_after[1].set()
+                self.close_connection = True
+                return
             if answer.drop_after == number:
                 self._hang_up()
                 return

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import copy
 import gc
+import pickle
 import threading
 from dataclasses import replace
 from decimal import Decimal
@@ -320,10 +322,10 @@ ODD: dict[str, tuple[list[Any], str, str]] = {
     "that ends at its length": ([HELLO, chunk({}, "length"), SAID], "ok", "provider"),
     "of a tool call": ([chunk({"tool_calls": [CALL]}), chunk({}, "tool_calls"), SAID], "ok", "provider"),
     "of a tool call without usage": ([chunk({"tool_calls": [CALL]}), chunk({}, "tool_calls")], "ok", "counted"),
-    # `[DONE]` ends it as well as a reason to stop, and litellm makes one up
-    "that gives no reason to stop": ([HELLO, HELLO], "ok", "counted"),
+    # litellm makes a reason up, and hides whether `[DONE]` was there
+    "that gives no reason to stop": ([HELLO, HELLO], "cancelled", "counted"),
     "that gives no reason to stop but has usage": ([HELLO, SAID], "ok", "provider"),
-    "without an event": ([], "ok", "counted"),
+    "without an event": ([], "cancelled", "counted"),
 }
 
 
@@ -350,6 +352,67 @@ async def test_an_odd_stream_is_read_like_litellms_and_is_one_entry(
     if source == "provider":
         assert (entry.usage.input_tokens, entry.usage.output_tokens) == (100, 50)
     assert metered.ledger.holds() == []
+
+
+@pytest.mark.parametrize("usage_at", ["asked", "every"])
+def test_a_stream_that_the_server_ends_in_the_middle_is_cancelled_with_what_arrived(
+    usage_at: Any, metered: meter.Meter, loopback: Loopback
+) -> None:
+    """Pitfall 16: the connection is closed as it should be, and litellm makes a reason to stop up."""
+    usage = {"prompt_tokens": 100, "completion_tokens": 1, "total_tokens": 101}
+    more = {"usage": usage} if usage_at == "every" else {}
+    loopback.say(events=[chunk({"content": f"{word} "}, **more) for word in ("Hello", "there")], done=False)
+    read = list(metered.completion(**loopback.call, stream=True))
+    assert read[-1].choices[0].finish_reason == "stop"
+    entry = only(metered)
+    assert entry.usage is not None
+    assert entry.outcome == "cancelled"
+    assert (entry.usage.input_tokens, entry.usage.source) == ((8, "counted") if more == {} else (100, "mixed"))
+    assert entry.usage.output_tokens == tokens.count_text("Hello there ")
+
+
+@pytest.mark.parametrize("awaited", [False, True])
+async def test_a_stream_of_a_provider_that_ignores_n_is_whole_with_its_only_choice(
+    awaited: bool, metered: meter.Meter, loopback: Loopback
+) -> None:
+    loopback.say(usage=USAGE)
+    call = {**loopback.call, "n": 3, "stream": True}
+    if awaited:
+        assert [each async for each in await metered.acompletion(**call)]
+    else:
+        assert list(metered.completion(**call))
+    assert (only(metered).outcome, only(metered).nanos) == ("ok", COST)
+
+
+@pytest.mark.parametrize("awaited", [False, True])
+async def test_the_server_sees_the_connection_end_when_a_stream_is_closed(
+    awaited: bool, metered: meter.Meter, loopback: Loopback
+) -> None:
+    """It would go on writing, and a provider go on charging."""
+    gone = threading.Event()
+    loopback.say(events=[HELLO] * 3, left_after=(2, gone))
+    call = {**loopback.call, "stream": True}
+    if awaited:
+        reading = await metered.acompletion(**call)
+        await anext(reading)
+        await reading.aclose()
+    else:
+        stream = metered.completion(**call)
+        next(stream)
+        stream.close()
+    assert await asyncio.to_thread(gone.wait, 20)
+    assert only(metered).outcome == "cancelled"
+
+
+def test_a_copy_of_a_stream_is_the_stream_and_none_can_be_pickled(metered: meter.Meter, loopback: Loopback) -> None:
+    stream = metered.completion(**loopback.call, stream=True)
+    assert copy.copy(stream) is copy.deepcopy({"stream": stream})["stream"] is stream
+    with pytest.raises(TypeError, match="MeteredStream cannot be pickled"):
+        pickle.dumps(stream)
+    with pytest.raises(AttributeError):
+        _ = type(stream).__new__(type(stream)).anything
+    list(stream)
+    assert only(metered).outcome == "ok"
 
 
 class Unending:
