@@ -458,6 +458,7 @@ def test_the_columns_of_a_user_report_are_these(ledger: Ledger) -> None:
         "fee",
         "revenue",
         "revenue_currency",
+        "revenue_source",
         "gross_profit",
         "margin",
     ]

@@ -45,6 +45,11 @@ def import_(file: Path, **given: Any) -> None:
     refund, dispute, fee or tax), amount, currency, fee, tax, since, until and key, of which user, at, amount and
     currency are needed; all but a charge take away, whatever their sign. An event is known by its source and key; the
     same file again adds nothing.
+
+    In reports a charge stands in the place of the fee that was expected for its time: the one from since to until, or
+    the billing period of the user's subscription that it falls in. It is earned evenly over that time if it names it,
+    or comes on the first day of the period; else, and where it is a refund or dispute, at its instant.
+    Tax counts where the file has it.
     """
     from meter.billing.file import mapping_of, read
     from meter.billing.revenue import COLUMNS, STRIPE_FIELDS, is_stripes, read_revenue

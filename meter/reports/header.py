@@ -39,6 +39,8 @@ class Header:
     """Currencies that could not be converted, each with the first UTC day that has no rate."""
     unattributed_calls: int
     """Calls without a user."""
+    revenue_users: tuple[int, int, int]
+    """Users whose revenue is by real charges, in part by these, and as expected; none where rows are no users."""
     spilled: int
     """Rows beside the ledger that could not be written into it yet; they are in no figure."""
     elsewhere: tuple[Row, ...] = ()
@@ -85,6 +87,7 @@ class Header:
             "evidence": [_evidence_record(row) for row in self.totals],
             **{f"{name}_calls": self.count(f"{name}_calls") for name in _COUNTED},
             "unattributed_calls": self.unattributed_calls,
+            "revenue_users": dict(zip(_SOURCES, self.revenue_users, strict=True)),
             "elsewhere": [
                 {"calls": row.calls, "cost": amount(row.cost_nanos or 0), "cost_currency": row.cost_currency}
                 for row in self.elsewhere
@@ -108,6 +111,8 @@ class Header:
             yield "Fees", f"whole, held against this environment alone; {self._others()}"
         for place, text in enumerate(self._evidence()):
             yield "" if place else "Evidence", text
+        if any(self.revenue_users[:2]):
+            yield "Revenue", self._revenue()
         if self.spilled:
             rows = "1 row waits" if self.spilled == 1 else f"{self.spilled:,} rows wait"
             yield "Spilled", f"{rows} beside the ledger, in no sum: `meter ledger recover`"
@@ -123,6 +128,11 @@ class Header:
                 yield f"{_rate(known[-1])} after {len(known) - 1} others from {known[0].on} on"
             else:
                 yield from map(_rate, known)
+
+    def _revenue(self) -> str:
+        real, mixed, expected = self.revenue_users
+        partly = f", {mixed:,} in part" if mixed else ""
+        return f"{real:,} {'user' if real == 1 else 'users'} by real charges{partly}, {expected:,} as expected"
 
     def _others(self) -> str:
         calls = sum(row.calls for row in self.elsewhere)
@@ -181,6 +191,7 @@ def header_of(
         rates=tuple(used),
         missing=tuple(missing.items()),
         unattributed_calls=_unattributed(ledger, ask, rows),
+        revenue_users=_revenue_users(ask, rows),
         spilled=spill.count(ledger.url),
         rejected=spill.rejected(ledger.url),
     )
@@ -201,6 +212,19 @@ def _unattributed(ledger: Ledger, ask: Ask, rows: Sequence[Row]) -> int:
     return sum(calls.calls for calls in ledger.summarize(query))
 
 
+def _revenue_users(ask: Ask, rows: Sequence[Row]) -> tuple[int, int, int]:
+    """Return how many users have revenue of each source; a user in two currencies is one."""
+    if ask.by != "user" or not ask.has_revenue:
+        return 0, 0, 0
+    of_users: dict[str | None, set[str | None]] = {}
+    for row in rows:
+        of_users.setdefault(row.labels[0], set()).add(row.revenue_source)
+    found = ["mixed" if len(sources) > 1 else next(iter(sources)) for sources in of_users.values()]
+    real, mixed, expected = (found.count(source) for source in _SOURCES)
+    return real, mixed, expected
+
+
+_SOURCES = ("real", "mixed", "expected")
 _COUNTED = ("mock", "lost", "unbounded", "partial", "unpriced")
 """Kinds of calls that the header counts."""
 _FEW = 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from meter.reports.real import NOTHING, Real, earnings, uncovered
 from meter.reports.slices import in_nanos, merged
 from meter.reports.who import TEAM, kind_by_terms
 
@@ -16,13 +17,14 @@ if TYPE_CHECKING:
     from meter.plan import Subscription
     from meter.reports.ask import Ask
     from meter.reports.money import Nanos
+    from meter.reports.real import Stretch
     from meter.reports.slices import Slice
 
 
 class Earned:
     """What the subscriptions of one row earned; amounts in parts of a nano-unit, as Slice.scale says."""
 
-    __slots__ = ("fee", "kind", "plan", "revenue")
+    __slots__ = ("fee", "kind", "plan", "revenue", "sources")
 
     def __init__(self, *, with_fee: bool = True) -> None:
         self.plan: str | None = None
@@ -33,6 +35,15 @@ class Earned:
         """Currency to what accrued of the fee up to now, without tax and the channel's fee."""
         self.fee: dict[str, Nanos] | None = {} if with_fee else None
         """Currency to the fee that the whole window accrues, as the user pays it; None where rows are no users."""
+        self.sources: set[str] = set()
+        """`expected` where a fee accrued, `real` where charges stand in its place."""
+
+    @property
+    def source(self) -> str | None:
+        """What the revenue is: `expected`, `real` or `mixed`; None without a subscription and without charges."""
+        if len(self.sources) > 1:
+            return "mixed"
+        return next(iter(self.sources), None if self.plan is None else "expected")
 
     def add(self, currency: str, revenue: Nanos, fee: Nanos) -> None:
         """Add what accrued."""
@@ -48,6 +59,7 @@ class Earned:
         """Return the fields of a row in one currency."""
         return {
             "plan": self.plan,
+            "revenue_source": self.source,
             "revenue_currency": currency,
             "revenue_nanos": in_nanos(self.revenue.get(currency, 0), scale),
             "fee_nanos": None if self.fee is None else in_nanos(self.fee.get(currency, 0), scale),
@@ -67,34 +79,59 @@ def in_force(subscriptions: Iterable[Subscription], window: Window) -> list[Subs
 
 
 def earned_by_user(
-    subscriptions: Iterable[Subscription], slices: Sequence[Slice], ask: Ask
+    subscriptions: Iterable[Subscription], slices: Sequence[Slice], ask: Ask, real: Real = NOTHING
 ) -> dict[str | None, Earned]:
     """Return what each user's subscriptions earned; a change of plan leaves the sum of both and the last one's name."""
-    lanes: dict[str, list[Slice]] = {}
+    lanes = _Lanes(slices)
     users: dict[str | None, Earned] = {}
     for each in subscriptions:
-        if each.currency not in lanes:
-            lanes[each.currency] = merged(slices, each.currency)
         earned = users.setdefault(ask.line_of_fee(each), Earned())
         earned.plan = each.plan
         earned.kind = TEAM if each.team else kind_by_terms(each)
-        for piece, revenue, fee in _accruals(each, lanes[each.currency], ask.now):
+        covered = real.of(each, ask)
+        if slices and any(since < slices[-1].until and until > slices[0].since for since, until in covered):
+            earned.sources.add("real")
+        for piece, revenue, fee in _accruals(each, lanes[each.currency], ask.now, covered):
             currency, parts = piece.into(each.currency, ask.currency)
             earned.add(currency, revenue * parts, fee * parts)
+            earned.sources.add("expected")
+    for event in real.events:
+        for piece, revenue, fee in earnings(event, lanes[event.currency], ask.now):
+            earned = users.setdefault(ask.line_of(event.user), Earned())
+            currency, parts = piece.into(event.currency, ask.currency)
+            earned.add(currency, revenue * parts, fee * parts)
+            earned.sources.add("real")
     return users
 
 
-def earned_by_time(subscriptions: Iterable[Subscription], slices: Sequence[Slice], ask: Ask) -> dict[str, Earned]:
+def earned_by_time(
+    subscriptions: Iterable[Subscription], slices: Sequence[Slice], ask: Ask, real: Real = NOTHING
+) -> dict[str, Earned]:
     """Return what all subscriptions together earned in each calendar piece."""
-    lanes: dict[str, list[Slice]] = {}
+    lanes = _Lanes(slices)
     pieces = {piece.label: Earned(with_fee=False) for piece in slices}
     for each in subscriptions:
-        if each.currency not in lanes:
-            lanes[each.currency] = merged(slices, each.currency)
-        for piece, revenue, fee in _accruals(each, lanes[each.currency], ask.now):
+        for piece, revenue, fee in _accruals(each, lanes[each.currency], ask.now, real.of(each, ask)):
             currency, parts = piece.into(each.currency, ask.currency)
             pieces[piece.label].add(currency, revenue * parts, fee * parts)
+            pieces[piece.label].sources.add("expected")
+    for event in real.events:
+        for piece, revenue, fee in earnings(event, lanes[event.currency], ask.now):
+            currency, parts = piece.into(event.currency, ask.currency)
+            pieces[piece.label].add(currency, revenue * parts, fee * parts)
+            pieces[piece.label].sources.add("real")
     return pieces
+
+
+class _Lanes(dict[str, "list[Slice]"]):
+    """Currency to the slices joined where its rate does not change."""
+
+    def __init__(self, slices: Sequence[Slice]) -> None:
+        self._slices = slices
+
+    def __missing__(self, currency: str) -> list[Slice]:
+        self[currency] = merged(self._slices, currency)
+        return self[currency]
 
 
 def margin_of(revenue: Nanos, gross_profit: Nanos) -> Fraction | None:
@@ -102,12 +139,18 @@ def margin_of(revenue: Nanos, gross_profit: Nanos) -> Fraction | None:
     return Fraction(gross_profit) / revenue if revenue else None
 
 
-def _accruals(subscription: Subscription, lane: Sequence[Slice], now: datetime) -> Iterator[tuple[Slice, int, int]]:
-    """Yield each slice with what it earned up to now, net of tax and fees, and the fee of the whole of it."""
+def _accruals(
+    subscription: Subscription, lane: Sequence[Slice], now: datetime, covered: Sequence[Stretch]
+) -> Iterator[tuple[Slice, int, int]]:
+    """Yield each slice with what it earned up to now, net of tax and fees, and the fee of the whole of it.
+
+    The time that real charges cover earns nothing here.
+    """
     ends = [lane[0].since, *(piece.until for piece in lane)] if lane else []
     middles = [min(max(now, piece.since), piece.until) for piece in lane]
-    fees = list(subscription.accruals(ends))
-    net = list(subscription.net_accruals([instant for pair in zip(ends, middles, strict=False) for instant in pair]))
+    fees = uncovered(subscription.accruals, ends, covered)
+    both = [instant for pair in zip(ends, middles, strict=False) for instant in pair]
+    net = uncovered(subscription.net_accruals, both, covered)
     for at, piece in enumerate(lane):
         fee, earned = fees[at + 1] - fees[at], net[2 * at + 1] - net[2 * at]
         if fee or earned:

@@ -35,6 +35,11 @@ COUNTS = (
     "unpriced_calls",
 )
 """Columns that count, named as in Sum."""
+_SOURCES: dict[str | None, set[str]] = {
+    **{source: {source} for source in ("expected", "real")},
+    "mixed": {"expected", "real"},
+    None: set(),
+}
 MONEY = ("cost_nanos", "counted_nanos", "mock_nanos", "low_nanos", "high_nanos")
 """Fields of a row that add up in the currency of its cost."""
 
@@ -81,6 +86,8 @@ class Row:
     """The least that lost calls can have cost."""
     high_nanos: Nanos = 0
     """The most that lost calls can have cost; one without a bound counts with its least."""
+    revenue_source: str | None = None
+    """`expected` of subscriptions, `real` by charges, `mixed`; None where there is neither."""
     revenue_currency: str | None = None
     revenue_nanos: Nanos | None = None
     """Fee accrued in the window up to now; None where no fee can be held against these calls."""
@@ -123,6 +130,7 @@ class Row:
             "fee": _amount(self.fee_nanos),
             "revenue": _amount(self.revenue_nanos),
             "revenue_currency": self.revenue_currency,
+            "revenue_source": self.revenue_source,
             "gross_profit": _amount(profit),
             "margin": None if margin is None else decimal_of(margin),
         }
@@ -207,6 +215,7 @@ def sum_rows(rows: Sequence[Row], reporting: str, label: str = "total") -> tuple
         costs[row.cost_currency].pay([getattr(row, name) or 0 for name in MONEY])
         if row.revenue_currency is not None:
             earned[row.revenue_currency].add(row.revenue_currency, row.revenue_nanos or 0, row.fee_nanos or 0)
+            earned[row.revenue_currency].sources |= _SOURCES[row.revenue_source]
         if not row.whole:
             mixed |= {row.cost_currency, row.revenue_currency}
     has_revenue = bool(earned)

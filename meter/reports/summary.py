@@ -11,6 +11,7 @@ from meter.fx import FxTable
 from meter.period import month_of
 from meter.reports.header import Header, header_of
 from meter.reports.margin import Earned, earned_by_time, earned_by_user, in_force
+from meter.reports.real import real_of
 from meter.reports.row import COUNTS, Row, Tally, rows_of, sum_rows
 from meter.reports.slices import slices_of
 from meter.reports.who import rank
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from meter.period import Window
     from meter.plan import Subscription
     from meter.reports.ask import Ask
+    from meter.reports.real import Real
     from meter.reports.slices import Slice
 
 Costs = dict[str | None, Tally]
@@ -64,25 +66,28 @@ class Report:
 def summarize(ledger: Ledger, ask: Ask) -> Report:
     """Return the sums of a window, converted slice by slice at the rate of the day, and what was earned in it."""
     ask = ask.of(ledger)
-    subscriptions = _subscriptions(ledger, ask)
+    held = _held(ledger, ask)
+    real, subscriptions = real_of(ledger, ask, held), in_force(held, ask.window)
     fx = FxTable(ledger.fx_rates())
-    summed = replace(ask, window=_summed(ledger, ask, subscriptions))
-    slices = slices_of(summed, fx, ledger.currencies() | {each.currency for each in subscriptions})
+    summed = replace(ask, window=_summed(ledger, ask, subscriptions, real))
+    currencies = ledger.currencies() | {each.currency for each in subscriptions} | real.currencies()
+    slices = slices_of(summed, fx, currencies)
     costs = _costs(ledger, ask, slices)
-    rows = (_by_time if ask.unit else _by_group)(ask, slices, costs, subscriptions)
+    rows = (_by_time if ask.unit else _by_group)(ask, slices, costs, subscriptions, real)
     totals = sum_rows(rows, ask.currency)
     header = replace(header_of(ledger, ask, slices, rows, totals), elsewhere=_elsewhere(ledger, ask, subscriptions))
     return Report(header=header, columns=ask.columns, rows=tuple(rows), totals=totals)
 
 
-def _subscriptions(ledger: Ledger, ask: Ask) -> list[Subscription]:
+def _held(ledger: Ledger, ask: Ask) -> Sequence[Subscription]:
+    """Return the subscriptions of the users that are asked for, at any time."""
     user = ask.where.get("user")
     if not ask.has_revenue or ("user" in ask.where and user is None):
         return []
-    return in_force(ledger.subscriptions(user), ask.window)
+    return ledger.subscriptions(user)
 
 
-def _summed(ledger: Ledger, ask: Ask, subscriptions: list[Subscription]) -> Window:
+def _summed(ledger: Ledger, ask: Ask, subscriptions: list[Subscription], real: Real) -> Window:
     """Return the part of a window that is summed: from the month on in which the ledger's first call or fee is.
 
     By calendar unit it ends with the month of the last call, or with this one. So a window from 1970 on has no row for
@@ -90,6 +95,7 @@ def _summed(ledger: Ledger, ask: Ask, subscriptions: list[Subscription]) -> Wind
     """
     span, window = ledger.span(), ask.window
     begins = [*(span[:1] if span else ()), *(each.since for each in subscriptions)]
+    begins += [event.since or event.at for event in real.events]
     if not begins:
         return replace(window, until=window.since)
     since, until = max(window.since, month_of(min(begins), window.zone).since), window.until
@@ -128,9 +134,11 @@ def _costs(ledger: Ledger, ask: Ask, slices: Sequence[Slice]) -> Groups:
     return groups
 
 
-def _by_group(ask: Ask, slices: Sequence[Slice], costs: Groups, subscriptions: list[Subscription]) -> list[Row]:
-    """Return a row for each group with calls, and by user for each with a subscription too."""
-    earned = earned_by_user(subscriptions, slices, ask)
+def _by_group(
+    ask: Ask, slices: Sequence[Slice], costs: Groups, subscriptions: list[Subscription], real: Real
+) -> list[Row]:
+    """Return a row for each group with calls, and by user for each with a subscription or a charge too."""
+    earned = earned_by_user(subscriptions, slices, ask, real)
     rows = []
     for key in dict.fromkeys([*costs, *((user,) for user in earned)]):
         terms = earned.get(key[0]) or Earned() if ask.has_revenue else None
@@ -140,11 +148,13 @@ def _by_group(ask: Ask, slices: Sequence[Slice], costs: Groups, subscriptions: l
     return rows
 
 
-def _by_time(ask: Ask, slices: Sequence[Slice], costs: Groups, subscriptions: list[Subscription]) -> list[Row]:
+def _by_time(
+    ask: Ask, slices: Sequence[Slice], costs: Groups, subscriptions: list[Subscription], real: Real
+) -> list[Row]:
     """Return a row for each calendar piece that has begun; none at all where nothing happened in any."""
-    if not costs and not subscriptions:
+    if not costs and not subscriptions and not real.events:
         return []
-    earned = earned_by_time(subscriptions, slices, ask)
+    earned = earned_by_time(subscriptions, slices, ask, real)
     rows = []
     for label in dict.fromkeys(piece.label for piece in slices if piece.since <= ask.now or (piece.label,) in costs):
         terms = earned[label] if ask.has_revenue else None
