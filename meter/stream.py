@@ -167,7 +167,8 @@ class MeteredStream:
             self._ready.append(chunk)
             return None
         finished = finished_choices(chunk)
-        if finished and not is_made_up(self._stream):
+        # a mock's stream is litellm's own as a whole, its end with it
+        if finished and (self._attempt.request.get("mock_response") is not None or not is_made_up(self._stream)):
             self._open_choices -= finished
             self._has_finished = True
         if not (self._attempt.hides_usage and getattr(chunk, "usage", None) is not None and not has_content(chunk)):

@@ -281,6 +281,18 @@ async def test_a_call_whose_task_is_cancelled_is_lost(metered: meter.Meter, loop
     assert (only(metered).outcome, only(metered).error) == ("lost", "CancelledError")
 
 
+def test_a_mock_stream_that_is_read_to_its_end_is_ok(fresh_db: Path) -> None:
+    """litellm gives it a finish reason of its own, as it does to a stream whose bytes just end."""
+    metered = meter.Meter(fresh_db)
+    messages = [{"role": "user", "content": "Hi"}]
+    stream = metered.completion("gpt-4o-mini", messages, mock_response="hello there", stream=True)
+    assert list(stream)
+    entry = meter.entry_of(stream)
+    assert entry is not None
+    assert (entry.outcome, "mock" in entry.flags) == ("ok", True)
+    metered.close()
+
+
 def test_a_mock_response_is_priced_as_the_model_it_names_and_flagged(fresh_db: Path) -> None:
     metered = meter.Meter(ledger=fresh_db)
     messages = [{"role": "user", "content": "hi"}]
