@@ -282,7 +282,7 @@ async def test_a_call_whose_task_is_cancelled_is_lost(metered: meter.Meter, loop
 
 
 def test_a_mock_stream_that_is_read_to_its_end_is_ok(fresh_db: Path) -> None:
-    """litellm gives it a finish reason of its own, as it does to a stream whose bytes just end."""
+    """Its finish reason is made up by litellm, as that of a stream whose bytes just end is."""
     metered = meter.Meter(fresh_db)
     messages = [{"role": "user", "content": "Hi"}]
     stream = metered.completion("gpt-4o-mini", messages, mock_response="hello there", stream=True)
