@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import logging
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
 F = TypeVar("F", bound="Callable[..., Any]")
+log = logging.getLogger("meter")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +40,21 @@ class Attribution:
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
+    """A block that was entered and not left."""
+
+    block: attribute
     attribution: Attribution
     outer: _Frame | None
+
+    def without(self, block: attribute) -> _Frame | None:
+        """Return the blocks without the nearest entry of one."""
+        if self.block is block:
+            return self.outer
+        return self.block._frame_in(self.outer.without(block) if self.outer else None)
+
+    def has(self, block: attribute) -> bool:
+        """Tell whether a block is entered here."""
+        return self.block is block or (self.outer is not None and self.outer.has(block))
 
 
 _frame: ContextVar[_Frame | None] = ContextVar("meter_attribution", default=None)
@@ -49,7 +64,11 @@ _NOBODY = Attribution()
 class attribute:  # noqa: N801  a context manager used like a function, as contextlib.suppress
     """Attribute the calls inside a `with` block, or of a decorated function, to a user.
 
-    Blocks nest: an inner one overrides what it names. Each thread, task and generator step has its own.
+    Blocks nest: an inner one overrides what it names. Each thread, task and step of a decorated generator has its own.
+
+    Decorate a generator, do not open a block in its body: Python lets a block that a generator is suspended in hold for
+    whoever reads it, and for the next generator read in turn. Blocks that are left in another order than they were
+    entered in are taken away correctly, and logged, since calls made meanwhile may have the other's user.
     """
 
     def __init__(
@@ -72,14 +91,22 @@ class attribute:  # noqa: N801  a context manager used like a function, as conte
 
     def __enter__(self) -> Self:
         # a linked list instead of reset tokens: a token is bound to the context that made it
-        outer = _frame.get()
-        own = self._own.within(outer.attribution) if outer else self._own
-        _frame.set(_Frame(own, outer))
+        _frame.set(self._frame_in(_frame.get()))
         return self
 
     def __exit__(self, *exc: object) -> None:
         frame = _frame.get()
-        _frame.set(frame.outer if frame else None)
+        if frame is None or not frame.has(self):  # it was entered in another context, which keeps it
+            return
+        if frame.block is not self:
+            log.warning(
+                "Attribution blocks were left in another order than they were entered in, as in generators that are "
+                "read in turn: calls between may have the other's user. Decorate the generator with meter.attribute."
+            )
+        _frame.set(frame.without(self))
+
+    def _frame_in(self, outer: _Frame | None) -> _Frame:
+        return _Frame(self, self._own.within(outer.attribution) if outer else self._own, outer)
 
     def __call__(self, function: F) -> F:
         """Return the function so that all its calls, awaited or yielded ones included, are attributed."""
@@ -165,9 +192,8 @@ class _Carried(attribute):
     def __init__(self, own: Attribution) -> None:
         self._own = own
 
-    def __enter__(self) -> Self:
-        _frame.set(_Frame(self._own, _frame.get()))
-        return self
+    def _frame_in(self, outer: _Frame | None) -> _Frame:
+        return _Frame(self, self._own, outer)
 
 
 def current() -> Attribution:

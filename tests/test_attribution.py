@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import threading
 from typing import TYPE_CHECKING
 
@@ -133,6 +134,67 @@ async def test_a_decorated_async_generator_is_attributed_in_its_steps_and_its_co
     assert await anext(steps) == "alice"
     await steps.aclose()  # type: ignore[attr-defined]  # the annotation says AsyncIterator
     assert seen == ["alice"]
+
+
+def test_decorated_generators_that_are_read_in_turn_keep_their_users() -> None:
+    """Pitfall 32: two streams zipped together."""
+
+    def ask() -> Iterator[str | None]:
+        for _ in range(3):
+            yield current().user
+
+    alice, bob = attribute(user="alice")(ask)(), attribute(user="bob")(ask)()
+    with attribute(user="consumer"):
+        assert list(zip(alice, bob, strict=True)) == [("alice", "bob")] * 3
+        assert current().user == "consumer"
+    assert current() == Attribution()
+
+
+async def test_decorated_async_generators_that_are_read_in_turn_keep_their_users() -> None:
+    """Pitfall 32: in one task, also where they end in another order than they began."""
+
+    async def ask(times: int) -> AsyncIterator[str | None]:
+        for _ in range(times):
+            await asyncio.sleep(0)
+            yield current().user
+
+    alice, bob = attribute(user="alice")(ask)(2), attribute(user="bob")(ask)(3)
+    assert [await anext(each, None) for _ in range(4) for each in (alice, bob)] == ["alice", "bob"] * 2 + [
+        None,
+        "bob",
+        None,
+        None,
+    ]
+    assert current() == Attribution()
+
+
+def test_blocks_that_are_left_in_another_order_take_away_their_own_and_it_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Blocks in the bodies of generators that are read in turn."""
+
+    def ask(**who: str) -> Iterator[Attribution]:
+        with attribute(**who):  # type: ignore[arg-type]  # tags are none of these
+            yield current()
+
+    alice, bob, carol = ask(user="alice", team="blue"), ask(user="bob", session="s"), ask(purpose="title")
+    next(alice), next(bob), next(carol)
+    assert current() == Attribution(user="bob", team="blue", session="s", purpose="title")
+    assert next(alice, None) is None
+    assert current() == Attribution(user="bob", session="s", purpose="title")
+    assert "Decorate the generator" in caplog.text
+    assert next(bob, None) is None
+    assert current() == Attribution(purpose="title")
+    assert next(carol, None) is None
+    assert current() == Attribution()
+
+
+def test_a_block_that_is_left_in_another_context_takes_away_nobody_elses() -> None:
+    block = attribute(user="alice")
+    contextvars.copy_context().run(block.__enter__)
+    with attribute(user="bob"):
+        block.__exit__(None, None, None)
+        assert current().user == "bob"
 
 
 async def test_tasks_do_not_see_each_others_users() -> None:
