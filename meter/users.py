@@ -147,7 +147,7 @@ class Users:
         """Raise InputError for a team that nobody added."""
         if team not in self.teams:
             raise InputError(
-                f'There is no team "{team}".{suggest(team, self.teams)} Add it with `meter team add {team}`.'
+                f'There is no team "{team}".{suggest(team, self.teams)} Add it in Python: ledger.add_team("{team}").'
             )
 
     def check_member(self, new: Membership) -> None:
@@ -158,8 +158,7 @@ class Users:
                 raise InputError(
                     f'"{old.user}" is in the team "{old.team}" from {old.since.isoformat()} '
                     f"{f'until {old.until.isoformat()}' if old.until else 'on'} already; give "
-                    f'"{new.user}" a time apart from that, or end it first: '
-                    f"`meter team member {old.team} {old.user} --until WHEN`."
+                    f'"{new.user}" a time apart from that, or retire that membership.'
                 )
 
 

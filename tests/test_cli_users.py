@@ -1,4 +1,4 @@
-"""`meter user` and `meter team`: who is who, on the command line."""
+"""`meter user`: who is who, on the command line."""
 
 from __future__ import annotations
 

@@ -190,6 +190,17 @@ def test_the_seller_sees_how_dear_a_user_is_among_those_of_the_plan(ledger: Ledg
     ]
 
 
+def test_a_statement_is_the_users_by_whichever_name_it_is_asked_for(ledger: Ledger) -> None:
+    counted = conditioned(ledger, included=included("3", "calls"), overage=units("0.5"))
+    subscribe(ledger, "alice", counted, utc(1, 0))
+    ledger.append([call("alice", NANO), *(call("cus_9x", NANO) for _ in range(3))])
+    ledger.add_aliases("alice", ["cus_9x"])
+    for name in ("alice", "cus_9x"):
+        found = made(ledger, name, "internal")
+        assert found.allowances[0].used == 4
+        assert found.place == (1, 1)
+
+
 def test_a_user_nobody_knows_has_an_empty_statement(ledger: Ledger) -> None:
     assert "Plan      none" in text(made(ledger, "nobody"))
 
@@ -210,8 +221,8 @@ def test_overage_of_the_parts_is_that_of_the_whole(
     paid = terms.subscribe("alice", utc(1, 0), zone="UTC")
     ledger.append([call("alice", NANO, at=utc(day, hour)) for day, hour in days])
 
-    def used(user: str, window: Window, currency: str) -> Any:
-        asked = Ask(by="model", window=window, currency=currency, where={"user": user}, now=NOW)
+    def used(window: Window, currency: str) -> Any:
+        asked = Ask(by="model", window=window, currency=currency, where={"user": "alice"}, now=NOW)
         return summarize(ledger, asked).totals[0]
 
     edges = [NOVEMBER.since, *sorted(cut.replace(tzinfo=NOW.tzinfo) for cut in cuts), NOVEMBER.until]

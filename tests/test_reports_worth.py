@@ -104,6 +104,14 @@ def test_leverage_and_saving_follow_from_cost_and_fee(ledger: Ledger) -> None:
     )
 
 
+def test_calls_under_an_alias_are_the_users_with_their_provider(ledger: Ledger) -> None:
+    subscribe(ledger, "alice", plan(ledger, "plus", 30), utc(1, 0))
+    ledger.append([call("cus_9x", NANO, provider="anthropic")])
+    ledger.add_aliases("alice", ["cus_9x"])
+    found = november(ledger)
+    assert (found.calls, found.providers) == (1, ("anthropic",))
+
+
 def test_a_fee_that_was_more_than_the_use_is_a_negative_saving(ledger: Ledger) -> None:
     subscribe(ledger, "alice", plan(ledger), utc(1, 0))
     ledger.append([claude(5 * NANO)])

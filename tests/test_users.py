@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from meter.errors import InputError, InvalidPlan
 from meter.ledger import open_ledger
 from meter.users import KINDS, Membership, Users, check_kind
-from tests.reporting import november, plan, rows, subscribe, utc
+from tests.reporting import call, november, plan, rows, subscribe, utc
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,6 +122,11 @@ class TestTeams:
 
 
 class TestKept:
+    def test_a_user_of_several_names_is_counted_once(self, ledger: Ledger) -> None:
+        ledger.append([call("alice"), call("cus_9x"), call("bob")])
+        ledger.add_aliases("alice", ["cus_9x"])
+        assert ledger.info()["users"] == 2
+
     def test_what_is_told_of_users_is_kept(self, ledger: Ledger) -> None:
         assert ledger.add_aliases("alice", ["x", "y"]) == ["x", "y"]
         assert ledger.add_aliases("alice", ["y", "z"]) == ["z"]

@@ -12,7 +12,7 @@ from meter.ledger import migrations
 from meter.ledger.connections import SYNCHRONOUS, WAIT_S, borrowed, prepare, speaking
 from meter.ledger.receipts import Receipts
 from meter.ledger.reference import Reference
-from meter.ledger.users import UserRows
+from meter.ledger.users import UserRows, read_users
 from meter.ledger.writing import Writing
 
 if TYPE_CHECKING:
@@ -56,7 +56,8 @@ class SqliteLedger(Writing, Reference, Receipts, UserRows):
             }
             # those that hold: what was retired stays recorded
             counts["subscriptions"] -= raw.execute("SELECT count(*) FROM retired_subscriptions").fetchone()[0]
-            users = raw.execute("SELECT count(*) FROM names WHERE kind = 'user'").fetchone()[0]
+            names = {name for (name,) in raw.execute("SELECT name FROM names WHERE kind = 'user'")}
+            known = read_users(raw)
             mode = raw.execute("PRAGMA journal_mode").fetchone()[0]
         files = (self._place.path, self._place.wal)
         return {
@@ -66,7 +67,7 @@ class SqliteLedger(Writing, Reference, Receipts, UserRows):
             "zone": self.zone,
             "entries": entries,
             "last_seq": last,
-            "users": users,
+            "users": len({known.resolve(name) for name in names}),
             **counts,
             "size_bytes": sum(file.stat().st_size for file in files if file.exists()),
             "journal_mode": mode,

@@ -62,9 +62,7 @@ class UserRows(Store):
         check_name("team", team)
         with self._write() as (raw, interner):
             if storable(team) in read_users(raw).teams:
-                raise InputError(
-                    f'There is a team "{team}" already; give it members: `meter team member {team} alice bob`.'
-                )
+                raise InputError(f'There is a team "{team}" already; give it members with ledger.revise_members.')
             add_row(raw, "teams", {"team": interner.name("team", team)}, (actor, reason))
 
     def revise_members(

@@ -162,8 +162,8 @@ def check_overlap(new: Subscription, existing: Iterable[Subscription], *, also: 
             who = f'"{old.user}"' if old.user == new.user else f'"{old.user}", the same user as "{new.user}",'
             raise InvalidPlan(
                 f'{who} has "{old.plan}" {_span(old)}, so "{new.plan}" {_span(new)} would overlap it. '
-                f"A {'team' if new.team else 'user'} has one subscription at a time: end that one with "
-                f"`{_end(old, new)}`, or give this one a beginning or an end that keeps them apart."
+                f"A {'team' if new.team else 'user'} has one subscription at a time: {_end(old, new)}, "
+                "or give this one a beginning or an end that keeps them apart."
             )
 
 
@@ -172,12 +172,13 @@ def _begins_before_end(one: Subscription, other: Subscription) -> bool:
 
 
 def _end(old: Subscription, new: Subscription) -> str:
-    """Return the command that makes room for a subscription."""
+    """Return how to make room for a subscription."""
     from shlex import quote
 
+    if old.team:
+        return "retire that one with ledger.revise_subscriptions"
     at = show(max(old.since, new.since), new.zone)
-    holder = f"--team {quote(old.user)}" if old.team else quote(old.user)
-    return f"meter subscription end {holder} --at {quote(at)} --tz {new.zone}"
+    return f"end that one with `meter subscription end {quote(old.user)} --at {quote(at)} --tz {new.zone}`"
 
 
 def _span(subscription: Subscription) -> str:

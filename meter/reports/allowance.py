@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from meter.plan import Included, Subscription
     from meter.reports.row import Row
 
-    Used = Callable[[str, Window, str], Row]
-    """The calls of a user in a window, in a currency where their cost can be converted."""
+    Used = Callable[[Window, str], Row]
+    """The subscriber's calls in a window, in a currency where their cost can be converted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,7 @@ def allowances(subscription: Subscription, window: Window, used: Used) -> Iterat
     if included is None:
         return
     for period in _periods(subscription, included, window):
-        row = used(subscription.user, period, subscription.currency)
+        row = used(period, subscription.currency)
         spent = _measured(row, included.measure, subscription.currency)
         billed: int | None = 0
         if overage is not None and overage.model != "blocked":
@@ -93,9 +93,7 @@ def overage_in(subscription: Subscription, window: Window, used: Used) -> int | 
         for part, sign in ((at_end, 1), (before, -1)):
             if part.since == part.until:
                 continue
-            spent = _measured(
-                used(subscription.user, part, subscription.currency), included.measure, subscription.currency
-            )
+            spent = _measured(used(part, subscription.currency), included.measure, subscription.currency)
             if spent is None:
                 return None
             billed += sign * overage.nanos(spent - included.amount)

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from meter.reports.allowance import allowances, overage_in
-from meter.reports.ask import Ask
 from meter.reports.margin import in_force
 from meter.reports.money import amount
 from meter.reports.row import sum_rows
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from meter.period import Window
     from meter.plan import Subscription
     from meter.reports.allowance import Allowance
+    from meter.reports.ask import Ask
     from meter.reports.header import Header
     from meter.reports.money import Nanos
     from meter.reports.row import Row
@@ -127,39 +127,43 @@ def statement(
 
     `everybody` is the rows of the report by user, for whoever has them already: inside, the user's place is told.
     """
-
-    def asked(by: str, window: Window = ask.window, currency: str = ask.currency) -> Ask:
-        return Ask(by=by, window=window, currency=currency, where={"user": user}, now=ask.now)
-
-    def used(_: str, window: Window, currency: str) -> Row:
-        totals = summarize(ledger, asked("model", window, currency)).totals
-        return totals[0] if len(totals) == 1 else _apart(totals)
-
-    whole = summarize(ledger, asked("user"))
+    ask = replace(ask, where={"user": user}).of(ledger)
+    whole = summarize(ledger, replace(ask, by="user"))
     subscriptions = in_force(ledger.subscriptions(user), ask.window)
     place = None
     if reader == "internal" and subscriptions:
         if everybody is None:
-            everybody = summarize(ledger, Ask(window=ask.window, currency=ask.currency, now=ask.now)).rows
-        place = _place(user, subscriptions[-1].plan, everybody)
+            everybody = summarize(ledger, replace(ask, by="user", where={})).rows
+        place = _place(ask.where["user"], subscriptions[-1].plan, everybody)
     return Statement(
         user=user,
         reader=reader,
         header=whole.header,
         total=whole.totals,
-        models=summarize(ledger, asked("model")).rows,
-        purposes=summarize(ledger, asked("purpose")).rows,
-        charged=tuple(
-            Charged(
-                subscription=each,
-                fee_nanos=each.accrued(ask.window.until) - each.accrued(ask.window.since),
-                overage_nanos=overage_in(each, ask.window, used),
-            )
-            for each in subscriptions
-        ),
-        allowances=tuple(each for one in subscriptions for each in allowances(one, ask.window, used)),
+        models=summarize(ledger, replace(ask, by="model")).rows,
+        purposes=summarize(ledger, replace(ask, by="purpose")).rows,
         place=place,
+        **_terms(ledger, ask, subscriptions),
     )
+
+
+def _terms(ledger: Ledger, ask: Ask, subscriptions: Sequence[Subscription]) -> dict[str, Any]:
+    """Return what subscriptions charge in a window, and what they include."""
+
+    def used(window: Window, currency: str) -> Row:
+        totals = summarize(ledger, replace(ask, by="model", window=window, currency=currency)).totals
+        return totals[0] if len(totals) == 1 else _apart(totals)
+
+    charged = [
+        Charged(
+            subscription=each,
+            fee_nanos=each.accrued(ask.window.until) - each.accrued(ask.window.since),
+            overage_nanos=overage_in(each, ask.window, used),
+        )
+        for each in subscriptions
+    ]
+    included = [each for one in subscriptions for each in allowances(one, ask.window, used)]
+    return {"charged": tuple(charged), "allowances": tuple(included)}
 
 
 def _apart(totals: Sequence[Row]) -> Row:
@@ -168,7 +172,7 @@ def _apart(totals: Sequence[Row]) -> Row:
     return replace(totals[0], cost_nanos=None, **counts)
 
 
-def _place(user: str, plan: str, everybody: Sequence[Row]) -> tuple[int, int] | None:
+def _place(user: str | None, plan: str, everybody: Sequence[Row]) -> tuple[int, int] | None:
     costs: dict[str | None, Nanos] = {}
     for row in everybody:
         if row.plan == plan and row.labels[0] is not None:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from meter.errors import InputError, UnknownName
 from meter.fx import FxTable
-from meter.ledger.query import Query
 from meter.period import Window, show, split, zone
 from meter.plan import plan_at
 from meter.reports.margin import in_force
@@ -164,7 +163,7 @@ def worth(ledger: Ledger, ask: Ask, plan: str | None = None) -> Worth:
     else:
         subscriptions = [_plan(ledger, plan, ask).subscribe("-", ask.window.since, zone=ask.window.zone)]
     window = _covered(ask.window, subscriptions)
-    ask = replace(ask, by="day", window=window)
+    ask = replace(ask.of(ledger), by="day", window=window)
     report = summarize(ledger, ask)
     one = len({row.cost_currency for row in report.rows if row.calls}) <= 1
     pieces = dict(split(window, "day"))
@@ -173,7 +172,7 @@ def worth(ledger: Ledger, ask: Ask, plan: str | None = None) -> Worth:
         for row in report.rows
         if one and row.labels[0] in pieces
     ]
-    query = Query(since=window.since, until=window.until, by=("provider",), where=ask.where)
+    query = ask.query(window.since, window.until, ("provider",))
     return Worth(
         header=report.header,
         subscriptions=tuple(subscriptions),
