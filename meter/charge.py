@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from meter.price import ANY, CONTENT, COVERING, EXACT, OVERLAPS, Price
 from meter.price.rate import nanos_of
+from meter.price.terms import NO_CURRENCY
 from meter.usage.value import TOKEN_FIELDS
 
 if TYPE_CHECKING:
@@ -201,4 +202,4 @@ def _without_price(usage: Usage, price: Price | None) -> Charge:
     return Charge(lines=lines, status="stated", nanos=nanos_of(1, usage.stated_cost), currency="USD")
 
 
-_NO_PRICE = Price(model="", provider="", currency="XXX", rates={})
+_NO_PRICE = Price(model="", provider="", currency=NO_CURRENCY, rates={})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from itertools import pairwise
 from typing import Any
 
@@ -105,6 +105,14 @@ def graduated(*steps: tuple[str | None, str], model: Any = "graduated", package:
 )
 def test_use_beyond_what_is_included_is_billed_by_its_model(overage: Overage, beyond: str, billed: str) -> None:
     assert overage.nanos(Decimal(beyond)) == Decimal(billed) * NANO
+
+
+def test_overage_is_exact_whatever_precision_the_host_program_has_set() -> None:
+    with localcontext() as context:
+        context.prec = 3
+        assert graduated((None, "0.0123456"), model="unit").nanos(Decimal("1234567.5")) == 15_241_476_528_000
+        assert graduated(("1.00005", "1"), (None, "2")).nanos(Decimal("3.00001")) == 4_999_970_000
+        assert graduated((None, "4"), model="package", package="100.005").nanos(Decimal("200.01")) == 8 * NANO
 
 
 @given(overages.filter(lambda each: each.model == "graduated"), amounts, amounts)

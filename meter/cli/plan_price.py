@@ -10,7 +10,6 @@ import click
 from meter.cli.options import known, ledger_option, settings_for, tz_option, writing, zone_in_force
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from datetime import datetime
 
     from meter.ledger import Ledger
@@ -56,11 +55,13 @@ def move(ledger: Ledger, old: Plan, new: Plan) -> tuple[int, int]:
 
     A price of somebody's own, by a coupon or from before, stays.
     """
+    from meter.plan import repriced
+
     there = [each for each in ledger.subscriptions() if each.plan == new.name and _runs(each, new.since)]
     paying = [each for each in there if each.price_nanos == old.price_nanos and each.currency == old.currency]
     ledger.revise_subscriptions(
         retire=paying,
-        add=[phase for each in paying for phase in _phases(each, new)],
+        add=[phase for each in paying for phase in repriced(each, new)],
         reason=f"price of {new.name} from {new.since.isoformat()}",
     )
     return len(paying), len(there) - len(paying)
@@ -68,22 +69,6 @@ def move(ledger: Ledger, old: Plan, new: Plan) -> tuple[int, int]:
 
 def _runs(subscription: Subscription, at: datetime) -> bool:
     return subscription.until is None or subscription.until > at
-
-
-def _phases(old: Subscription, new: Plan) -> Iterator[Subscription]:
-    from meter.period import nth_period
-
-    anchor = old.anchor or old.since
-    turn = old.since
-    if turn < new.since:
-        _, begins, ends = nth_period(anchor, old.interval, new.since, old.zone)
-        turn = begins if begins == new.since else ends
-    if old.until is not None and turn >= old.until:
-        yield old
-        return
-    if turn > old.since:
-        yield replace(old, until=turn)
-    yield replace(old, since=turn, anchor=anchor, price_nanos=new.price_nanos)
 
 
 def _told(moved: int, kept: int) -> str:

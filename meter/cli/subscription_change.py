@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from meter.cli.options import known, ledger_option, settings_for, tz_option, writing, zone_in_force
-from meter.errors import InvalidPlan
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
-
-    from meter.plan import Plan, Subscription
+    from meter.plan import Subscription
 
 
 @click.command(epilog="Example: meter subscription change alice --at 2026-11-16 --plan pro")
@@ -32,6 +27,7 @@ def change(user: str, when: str, **given: Any) -> None:
     The billing periods go on from where they were counted, unless the new plan has others.
     """
     from meter.period import parse_instant, show
+    from meter.plan import before, changed, from_then_on
     from meter.reports.render import visible
 
     asked = {name: given[name] for name in ("plan", "price", "seats", "state") if given[name] is not None}
@@ -45,51 +41,8 @@ def change(user: str, when: str, **given: Any) -> None:
         phases = from_then_on(opened.subscriptions(user), user, at)
         plans = opened.plans()
         new = [changed(each, max(each.since, at), asked, plans) for each in phases]
-        before = [replace(phases[0], until=at)] if phases[0].since < at else []
-        opened.revise_subscriptions(retire=phases, add=[*before, *new])
+        opened.revise_subscriptions(retire=phases, add=[*before(phases, at), *new])
     click.echo(f"{visible(user)} from {show(at, zone)} on, {zone}: {_shown(new[0])}.")
-
-
-def from_then_on(subscriptions: Sequence[Subscription], user: str, at: datetime) -> list[Subscription]:
-    """Return the phase that a user's subscription is in at an instant, and those that follow it without a gap.
-
-    Raise InvalidPlan where there is none.
-    """
-    found: list[Subscription] = []
-    for each in subscriptions:
-        runs = each.since <= at and (each.until is None or at < each.until)
-        if runs or (found and each.since == found[-1].until):
-            found.append(each)
-    if not found:
-        raise InvalidPlan(
-            f'"{user}" has no subscription at {at.isoformat()}; `meter subscription list --user {user}` shows them, '
-            f"`meter subscription add {user} PLAN --from WHEN` adds one."
-        )
-    return found
-
-
-def changed(old: Subscription, at: datetime, asked: dict[str, Any], plans: Sequence[Plan]) -> Subscription:
-    """Return what follows a subscription from an instant on."""
-    from meter.plan import plan_at, to_nanos
-
-    new = replace(old, since=at, anchor=old.anchor or old.since, number=None)
-    if "plan" in asked:
-        sold = plan_at(plans, asked["plan"], at)
-        new = replace(
-            new,
-            plan=sold.name,
-            price_nanos=sold.price_nanos,
-            currency=sold.currency,
-            interval=sold.interval,
-            conditions=sold.conditions,
-            anchor=new.anchor if sold.interval == old.interval else None,
-        )
-    if "price" in asked:
-        new = replace(new, price_nanos=to_nanos(asked["price"]))
-    state = asked.get("state", new.state)
-    if state == "ended":
-        raise InvalidPlan(f'End it instead: `meter subscription end {old.user} --at WHEN`; "ended" is of what ran out.')
-    return replace(new, seats=asked.get("seats", new.seats), state=state)
 
 
 def _shown(new: Subscription) -> str:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
 from meter.cli.options import ledger_option, settings_for, tz_option, writing
-from meter.cli.subscription_change import from_then_on
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +27,7 @@ def end(user: str, when: str, reason: str, ledger: str | None, tz: str | None) -
     Its fee is counted up to there, by time. One that ends where it begins never was. What was recorded stays recorded.
     """
     from meter.period import parse_instant, show
+    from meter.plan import before, from_then_on
     from meter.reports.render import visible
 
     settings = settings_for(ledger, zone=tz)
@@ -37,7 +36,7 @@ def end(user: str, when: str, reason: str, ledger: str | None, tz: str | None) -
         at = parse_instant(when, zone)
         had = opened.subscriptions(user)
         ended = from_then_on(had, user, at)
-        cut = [replace(ended[0], until=at, number=None)] if ended[0].since < at else []
+        cut = before(ended, at)
         opened.revise_subscriptions(retire=ended, add=cut, reason=reason)
     who, plan = visible(user), visible(ended[0].plan)
     if cut or _was_before(had, at):

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from meter.entry import from_us, now, to_us
-from meter.errors import InvalidPlan, UnknownName, suggest
+from meter.errors import InvalidPlan, UnknownName
 from meter.ledger.names import storable
 from meter.ledger.rows import storable_row
 from meter.ledger.store import Store, prices_by_key
@@ -98,12 +98,14 @@ class Reference(Store):
 
         Raise UnknownName for a plan nobody added, InvalidPlan where a user would have two at one instant.
         """
+        from meter.plan import check_known
+
         with self._write() as (raw, interner):
             for old in retire:
                 add_row(raw, "retired_subscriptions", {"subscription": old.number}, (actor, reason))
             known = {name for (name,) in raw.execute("SELECT name FROM plans")}
             for new in add:
-                _check_plan(new.plan, known)
+                check_known(new.plan, known)
                 _subscribe(raw, interner.name("team" if new.team else "user", new.user), new, (actor, reason))
 
     def subscriptions(self, user: str | None = None, *, team: str | None = None) -> Sequence[Subscription]:
@@ -174,14 +176,6 @@ def add_row(raw: sqlite3.Connection, table: str, columns: dict[str, Any], why: t
     marks = ", ".join("?" * len(row))
     values = storable_row(list(row.values()))
     raw.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", values)  # noqa: S608  ours
-
-
-def _check_plan(name: str, known: set[str]) -> None:
-    if name not in known:
-        raise UnknownName(
-            f'There is no plan "{name}".{suggest(name, known)} '
-            f"Add one with `meter plan add {name} --price 20 --currency USD --per month`."
-        )
 
 
 def _subscribe(raw: sqlite3.Connection, holder: int, new: Subscription, why: tuple[str, str]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, fields
 from decimal import Decimal
+from fractions import Fraction
+from math import ceil
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from meter.errors import InvalidPlan, suggest
@@ -93,20 +95,21 @@ class Overage:
         if not self.package.is_finite() or self.package <= 0:
             raise InvalidPlan(f"A package of {self.package} cannot be; give a number above 0.")
 
-    def nanos(self, beyond: Decimal) -> int:
+    def nanos(self, beyond: Decimal | Fraction) -> int:
         """Return what use beyond the allowance is billed, in nano-units of the plan's currency, rounded half-even."""
+        # in fractions: the host program may have set any precision for decimals
+        beyond = Fraction(beyond)
         if beyond <= 0 or self.model == "blocked":
             return 0
         if self.model == "package":
-            whole, rest = divmod(beyond, self.package)
-            return _nanos((whole + (rest > 0)) * self.steps[0].rate)
+            return _nanos(ceil(beyond / Fraction(self.package)) * Fraction(self.steps[0].rate))
         if self.model == "volume":
             step = next(step for step in self.steps if step.up_to is None or beyond <= step.up_to)
-            return _nanos(beyond * step.rate)
-        total, begins = Decimal(0), Decimal(0)
+            return _nanos(beyond * Fraction(step.rate))
+        total, begins = Fraction(0), Fraction(0)
         for step in self.steps:
-            ends = beyond if step.up_to is None else min(step.up_to, beyond)
-            total += max(ends - begins, Decimal(0)) * step.rate
+            ends = beyond if step.up_to is None else min(Fraction(step.up_to), beyond)
+            total += max(ends - begins, Fraction(0)) * Fraction(step.rate)
             begins = ends
         return _nanos(total)
 
@@ -130,7 +133,7 @@ class ChannelFee:
 
     def nanos(self, charge_nanos: int) -> int:
         """Return what is kept of a charge, rounded half-even; never more than the charge."""
-        percent, scale = _ratio(self.percent)
+        percent, scale = self.percent.as_integer_ratio()
         return min(half_even(charge_nanos * percent, 100 * scale) + self.fixed_nanos, charge_nanos)
 
 
@@ -160,7 +163,7 @@ class Conditions:
 
     def net_nanos(self, charge_nanos: int, channel: str = "") -> int:
         """Return what is left of a charge without tax and the channel's fee, in nano-units."""
-        percent, scale = _ratio(self.tax_percent)
+        percent, scale = self.tax_percent.as_integer_ratio()
         tax = charge_nanos - half_even(charge_nanos * 100 * scale, 100 * scale + percent) if percent else 0
         fee = next((fee for fee in self.fees if fee.channel == channel), None)
         return charge_nanos - tax - (fee.nanos(charge_nanos) if fee else 0)
@@ -179,13 +182,8 @@ NO_CONDITIONS = Conditions()
 """A price and nothing else."""
 
 
-def _nanos(amount: Decimal) -> int:
-    numerator, denominator = amount.as_integer_ratio()
-    return half_even(numerator * 10**9, denominator)
-
-
-def _ratio(percent: Decimal) -> tuple[int, int]:
-    return percent.as_integer_ratio()
+def _nanos(amount: Fraction) -> int:
+    return half_even(amount.numerator * 10**9, amount.denominator)
 
 
 def _plain(value: Any) -> Any:
@@ -199,7 +197,7 @@ def _plain(value: Any) -> Any:
         return value
     given = {field.name: getattr(value, field.name) for field in fields(value)}
     if isinstance(value, Conditions):
-        given = {name: each for name, each in given.items() if each != getattr(_DEFAULTS, name)}
+        given = {name: each for name, each in given.items() if each != getattr(NO_CONDITIONS, name)}
     return {name: _plain(each) for name, each in given.items()}
 
 
@@ -232,4 +230,3 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "tax_percent": Decimal,
     "fees": _fees,
 }
-_DEFAULTS = NO_CONDITIONS

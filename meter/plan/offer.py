@@ -68,12 +68,18 @@ def plan_at(plans: Iterable[Plan], name: str, at: datetime) -> Plan:
     """Return the version of a plan that is sold at an instant, the first one before it; raise UnknownName for none."""
     versions = sorted((each for each in plans if each.name == name), key=lambda each: each.since)
     if not versions:
-        known = sorted({each.name for each in plans})
+        check_known(name, sorted({each.name for each in plans}))
+    return next((each for each in reversed(versions) if each.since <= at), versions[0])
+
+
+def check_known(name: str, known: Iterable[str]) -> None:
+    """Raise UnknownName, with the nearest, for a plan that nobody added."""
+    known = list(known)
+    if name not in known:
         raise UnknownName(
             f'There is no plan "{name}".{suggest(name, known)} '
             f"Add it with `meter plan add {name} --price 20 --currency USD --per month`."
         )
-    return next((each for each in reversed(versions) if each.since <= at), versions[0])
 
 
 def with_trial(subscription: Subscription) -> list[Subscription]:

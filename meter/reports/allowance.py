@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from meter.period import Window, nth_period
-from meter.reports.money import amount
+from meter.reports.money import amount, difference
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,7 +40,7 @@ class Allowance:
     @property
     def left(self) -> Decimal | None:
         """What is left of it, never below 0."""
-        return None if self.used is None else max(self.included - self.used, Decimal(0))
+        return None if self.used is None else max(difference(self.included, self.used), Decimal(0))
 
     def record(self) -> dict[str, Any]:
         """Return the allowance as JSON has it; an allowance of money is one of use, not of what it cost."""
@@ -66,7 +67,7 @@ def allowances(subscription: Subscription, window: Window, used: Used) -> Iterat
         spent = _measured(row, included.measure, subscription.currency)
         billed: int | None = 0
         if overage is not None and overage.model != "blocked":
-            billed = None if spent is None else overage.nanos(spent - included.amount)
+            billed = None if spent is None else overage.nanos(Fraction(spent) - Fraction(included.amount))
         yield Allowance(
             window=period,
             measure=included.measure,
@@ -96,7 +97,7 @@ def overage_in(subscription: Subscription, window: Window, used: Used) -> int | 
             spent = _measured(used(part, subscription.currency), included.measure, subscription.currency)
             if spent is None:
                 return None
-            billed += sign * overage.nanos(spent - included.amount)
+            billed += sign * overage.nanos(Fraction(spent) - Fraction(included.amount))
     return billed
 
 

@@ -35,6 +35,11 @@ def decimal_of(number: Fraction) -> Decimal:
     return _plain(Decimal(round(number * 10**places)).scaleb(-places, _EXACT))
 
 
+def difference(one: Decimal, other: Decimal) -> Decimal:
+    """Return a difference with all its digits, whatever precision the host program has set."""
+    return _EXACT.subtract(one, other)
+
+
 def whole_nanos(nanos: Nanos) -> int:
     """Return nano-units as a whole number, rounded half-even where a conversion left a fraction."""
     return nanos if isinstance(nanos, int) else round(nanos)
