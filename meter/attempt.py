@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from meter.books import Books
     from meter.entry import Outcome
     from meter.hold import Hold
+    from meter.model import Model
     from meter.recording import Observed
     from meter.usage import Usage
 
@@ -151,42 +152,20 @@ class Attempt:
             return self.made(ending, counted)
         except Exception as error:  # noqa: BLE001  a defect of ours must not break the call
             log.error("The usage and cost of call %s could not be told (%s).", self.asked.id, loggable(error))
-            model = self.asked.model
-            self.entry = Entry(
-                **self.asked.facts(self.books),
-                recorded_at=now(),
-                outcome=ending.outcome,
-                source=self.source,
-                source_key=self.source_key,
-                model=model.name,
-                provider=model.provider,
-                attempts=self._attempts(ending),
-                error=ending.error,
-            )
+            self.entry = Entry(**self._facts(ending, self.asked.model))
             return self.entry
 
     def made(self, ending: Ending, counted: Usage | None) -> Entry:
         """Make the entry."""
         served, price = ending.served(self.books, self.asked, self.request)
-        usage = counted or ending.stated
-        if self.share is not None:
-            spent = self.share.end()
-            # nothing ran for what came out of a cache
-            usage = replace(usage, machine_us=spent) if usage and ending.outcome != "replayed" else usage
+        usage = self._with_machine(counted or ending.stated, ending)
         if usage and ending.outcome == "ok":
             self.books.lengths.saw(served.provider, served.name, usage.output_tokens)
         charge = ending.charge(usage, price)
         at_risk = price if ending.outcome == "lost" and usage is None else None
         self.entry = Entry(
-            **self.asked.facts(self.books),
-            recorded_at=now(),
-            outcome=ending.outcome,
-            source=self.source,
-            source_key=self.source_key,
-            model=served.name,
-            provider=served.provider,
+            **self._facts(ending, served),
             response_id=text_of(getattr(ending.answer, "id", None)),
-            attempts=self._attempts(ending),
             usage=usage,
             counted_output_tokens=counted.output_tokens if counted else None,
             status=charge.status,
@@ -196,7 +175,6 @@ class Attempt:
             # a lost call may never have been processed, and at most it cost what was reserved
             low_nanos=0 if at_risk else None,
             high_nanos=self.hold.high_nanos if at_risk and self.hold else None,
-            error=ending.error,
             latency_ms=(ending.done_ns - self.sent_ns) // 1_000_000 if self.sent_ns else None,
             first_token_ms=(self.first_ns - self.sent_ns) // 1_000_000 if self.first_ns else None,
             overhead_us=(self.overhead_ns + time.perf_counter_ns() - ending.done_ns) // 1_000,
@@ -205,6 +183,27 @@ class Attempt:
         if ending.answer is not None:
             remember(ending.answer, self.entry)
         return self.entry
+
+    def _facts(self, ending: Ending, model: Model) -> dict[str, Any]:
+        """Return what is known of a call whatever its answer says."""
+        return {
+            **self.asked.facts(self.books),
+            "recorded_at": now(),
+            "outcome": ending.outcome,
+            "source": self.source,
+            "source_key": self.source_key,
+            "model": model.name,
+            "provider": model.provider,
+            "attempts": self._attempts(ending),
+            "error": ending.error,
+        }
+
+    def _with_machine(self, usage: Usage | None, ending: Ending) -> Usage | None:
+        """Return usage with the machine's time; none ran for what came out of a cache."""
+        if self.share is None:
+            return usage
+        spent = self.share.end()
+        return replace(usage, machine_us=spent) if usage and ending.outcome != "replayed" else usage
 
     def _attempts(self, ending: Ending) -> int:
         """Return how many requests were sent; of what was answered there was one, also where we did not see it."""

@@ -38,11 +38,20 @@ import asyncio, meter.backend
 ANSWER = {"id": "mock", "object": "chat.completion", "created": 1, "model": "gpt-4o-mini",
           "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Because."}}],
           "usage": {"prompt_tokens": 1200, "completion_tokens": 200, "total_tokens": 1400}}
-def mocked(call):
-    return lambda verb, request: call(
-        verb, {**request, "mock_response": "Because." if request.get("stream") else ANSWER})
-meter.backend.call = mocked(meter.backend.call)
-meter.backend.acall = mocked(meter.backend.acall)
+call, acall = meter.backend.call, meter.backend.acall
+def asked(request):
+    return {**request, "mock_response": "Because." if request.get("stream") else ANSWER}
+def mocked(verb, request):
+    answer = call(verb, asked(request))
+    # chunks alone, as of a server: that the end of a mock is made up, litellm's own stream would say
+    return iter(list(answer)) if request.get("stream") else answer
+async def mocked_async(verb, request):
+    answer = await acall(verb, asked(request))
+    return each([chunk async for chunk in answer]) if request.get("stream") else answer
+async def each(chunks):
+    for chunk in chunks:
+        yield chunk
+meter.backend.call, meter.backend.acall = mocked, mocked_async
 """
 
 

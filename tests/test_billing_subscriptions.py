@@ -10,17 +10,16 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
 from meter.billing.coupon import Coupon, coupon_given
 from meter.billing.phases import earlier_anchor, tidied
 from meter.billing.revision import Wanted, joined
-from meter.cli import main
 from meter.ledger import open_ledger
 from meter.period import Interval
 from meter.plan import Subscription
+from tests.commands import run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,10 +41,6 @@ def plans(fresh_db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(fresh_db.parent)
     for terms in ("plus --price 20", "pro --price 60", "team --price 30 --per-seat --min-seats 5", "old --price 60"):
         run("plan", "add", *terms.split(), "--currency", "USD")
-
-
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(main, list(arguments))
 
 
 def exported(**fields: str) -> dict[str, str]:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from datetime import date
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from click.testing import CliRunner, Result
 
 from meter.catalogue import catalogue, published, published_on
-from meter.cli import main
 from meter.errors import UnknownName
 from meter.ledger import open_ledger
 from meter.period import Interval
 from meter.plan import Conditions, Included
 from meter.sources.shipped import ShippedRates
+from tests.commands import done, listed, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,20 +26,6 @@ TODAY = date(2026, 11, 24)
 def ledger_path(fresh_db: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("METER_LEDGER", str(fresh_db))
     return fresh_db
-
-
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(main, arguments)
-
-
-def done(*arguments: str) -> str:
-    result = run(*arguments)
-    assert result.exit_code == 0, result.output
-    return result.stdout
-
-
-def listed(*arguments: str) -> list[dict[str, Any]]:
-    return json.loads(done(*arguments, "--json"), parse_float=Decimal)  # type: ignore[no-any-return]  # JSON
 
 
 def test_a_row_has_its_day_its_certainty_and_its_source() -> None:

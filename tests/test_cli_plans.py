@@ -9,14 +9,13 @@ import shlex
 import sqlite3
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from click.testing import CliRunner, Result
 
-from meter.cli import main
 from meter.ledger import open_ledger
 from meter.plan import revenue
+from tests.commands import done, listed, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,20 +29,6 @@ def ledger_path(fresh_db: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("METER_TZ", "UTC")
     open_ledger(str(fresh_db), zone="UTC").close()
     return fresh_db
-
-
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(main, arguments)
-
-
-def done(*arguments: str) -> str:
-    result = run(*arguments)
-    assert result.exit_code == 0, result.output
-    return result.stdout
-
-
-def listed(*arguments: str) -> list[dict[str, Any]]:
-    return json.loads(done(*arguments, "--json"), parse_float=Decimal)  # type: ignore[no-any-return]  # JSON
 
 
 def kept(path: Path, user: str = "alice") -> list[Subscription]:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from click.testing import CliRunner, Result
 
 from meter import spill
-from meter.cli import main
 from meter.entry import new_id, now
 from meter.hold import Hold, Owner, this_process
 from meter.ledger import open_ledger
+from tests.commands import done, listed, run
 from tests.reporting import call
 
 if TYPE_CHECKING:
@@ -27,20 +26,6 @@ def ledger_path(fresh_db: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("METER_TZ", "Asia/Shanghai")
     open_ledger(str(fresh_db), zone="UTC").close()
     return fresh_db
-
-
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(main, arguments)
-
-
-def done(*arguments: str) -> str:
-    result = run(*arguments)
-    assert result.exit_code == 0, result.output
-    return result.stdout
-
-
-def listed(*arguments: str) -> list[dict[str, Any]]:
-    return json.loads(done(*arguments, "--json"), parse_float=Decimal)  # type: ignore[no-any-return]  # JSON
 
 
 def test_a_plan_that_was_added_is_listed() -> None:

@@ -18,7 +18,8 @@ from meter.errors import InvalidTime
 from meter.ledger import open_ledger
 from meter.period import month_window
 from meter.reports.ask import Ask
-from meter.reports.comparison import Comparison, _changes, compare, compared_window, write
+from meter.reports.comparison import Comparison, _changes, compare, compared_window
+from meter.reports.comparison_page import write
 from meter.reports.row import Row
 from meter.usage import Usage
 from tests.reporting import NANO, call, plan, subscribe, utc

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import json
-from collections import Counter
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from meter.errors import InputError, suggest
 from meter.importing.fields import plain
+from meter.importing.files import BOMS, check_header, delimiter_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
 
 LISTED = 20
 """Faults of a file that are named one by one."""
-DELIMITERS = ",;\t|"
-_BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +129,7 @@ def _text_of(path: Path) -> str:
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from None
-    encoding = next((name for bom, name in _BOMS if data.startswith(bom)), "utf-8")
+    encoding = next((name for bom, name in BOMS if data.startswith(bom)), "utf-8")
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
@@ -146,7 +143,7 @@ def _text_of(path: Path) -> str:
 def _csv(table: Table, text: str) -> Iterator[tuple[str, dict[str, str]]]:
     lines = text.splitlines(keepends=True)
     first = next(line for line in lines if line.strip())
-    rows = csv.reader(lines, delimiter=max(DELIMITERS, key=first.count), strict=True)
+    rows = csv.reader(lines, delimiter=delimiter_of(first), strict=True)
     header: list[str] = []
     try:
         for cells in rows:
@@ -155,19 +152,13 @@ def _csv(table: Table, text: str) -> Iterator[tuple[str, dict[str, str]]]:
                 continue
             if not header:
                 header = [cell.strip() for cell in cells]
-                _check_header(place, header)
+                check_header(place, map(plain, header))
             elif len(cells) != len(header):
                 table.faults.append(Fault(place, f"it has {len(cells)} cells, where the header has {len(header)}."))
             else:
                 yield place, {name: cell.strip() for name, cell in zip(header, cells, strict=True) if name}
     except csv.Error as error:
         raise InputError(f"{table.name}:{rows.line_num}: this is no row of a CSV file: {error}.") from None
-
-
-def _check_header(place: str, header: list[str]) -> None:
-    twice = [name for name, number in Counter(map(plain, header)).items() if number > 1 and name]
-    if twice:
-        raise InputError(f'{place}: the column "{twice[0]}" is there twice; rename one of them.')
 
 
 def _json(table: Table, text: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from meter.billing.file import Row
     from meter.billing.matching import Matcher
+    from meter.plan import Plan
 
 FIELDS = (
     *("user", "plan", "from", "until", "price", "currency", "per"),
@@ -45,16 +46,7 @@ def read_phase(row: Row, matcher: Matcher, *, zone: str, channel: str) -> Phase:
         raise InputError("from is empty; give when it begins.")
     theirs = Theirs(names=(cells.needed("plan"),))
     plan, by = matcher.match(theirs, since)
-    price, seats = cells.amount_nanos("price"), cells.count("seats")
     until = cells.instant("until")
-    given: dict[str, Any] = {
-        "price_nanos": plan.price_nanos if price is None else price,
-        "currency": cells.currency(default=plan.currency),
-        "interval": interval_given(cells.text("per")) if cells.text("per") else plan.interval,
-        "seats": 1 if seats is None else seats,
-    }
-    if price is None and (given["currency"], given["interval"]) != (plan.currency, plan.interval):
-        raise InputError(f"price is empty, and {plan.name} has one in {plan.currency} per {plan.interval}; give one.")
     made = Subscription(
         user=user,
         plan=plan.name,
@@ -66,9 +58,23 @@ def read_phase(row: Row, matcher: Matcher, *, zone: str, channel: str) -> Phase:
         anchor=cells.instant("anchor"),
         channel=cells.text("channel") or channel,
         key=cells.text("key") or _key(user, plan.name, since.isoformat()),
-        **given,
+        **_terms(cells, plan),
     )
     return Phase(row.place, made, made.anchor is not None, theirs, by)
+
+
+def _terms(cells: Cells, plan: Plan) -> dict[str, Any]:
+    """Return what a row pays, its plan's terms where it names none."""
+    price, seats = cells.amount_nanos("price"), cells.count("seats")
+    given = {
+        "price_nanos": plan.price_nanos if price is None else price,
+        "currency": cells.currency(default=plan.currency),
+        "interval": interval_given(cells.text("per")) if cells.text("per") else plan.interval,
+        "seats": 1 if seats is None else seats,
+    }
+    if price is None and (given["currency"], given["interval"]) != (plan.currency, plan.interval):
+        raise InputError(f"price is empty, and {plan.name} has one in {plan.currency} per {plan.interval}; give one.")
+    return given
 
 
 def anchored(phases: Iterable[Phase]) -> list[Subscription]:

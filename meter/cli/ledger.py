@@ -12,6 +12,8 @@ from meter.cli.options import form, form_options, ledger_option, put, reading, s
 if TYPE_CHECKING:
     from uuid import UUID
 
+    from meter.settings import Settings
+
 LAZY = {
     "import": "Take in calls that others recorded, each once.",
     "reprice": "Charge calls again at the rates known now for their instants.",
@@ -55,15 +57,10 @@ def recover(ctx: click.Context, ledger: str | None) -> None:
     """
     from meter import spill
     from meter.hold import is_gone
-    from meter.ledger.place import place_of
 
     settings = settings_for(ledger)
     before = spill.rejected(settings.ledger)
-    held: list[UUID] = []
-    if not spill.count(settings.ledger) or place_of(settings.ledger).exists:
-        # where it was deleted, what waits makes a new one
-        with reading(settings) as opened:
-            held = [hold.id for hold in opened.holds()]
+    held = _held(settings)
     # opening it to write recovers it already, so what was recovered is what is there no more
     with writing(settings) as opened:
         opened.recover(is_gone)
@@ -78,6 +75,17 @@ def recover(ctx: click.Context, ledger: str | None) -> None:
     click.echo(f"{said}; {_rows(rejected)} rejected: no entry, or one that the ledger refused.")
     click.echo(f"Look into {spill.rejected_file(settings.ledger)}, and remove it when that is settled.")
     ctx.exit(3)
+
+
+def _held(settings: Settings) -> list[UUID]:
+    """Return the calls in flight; none where the ledger was deleted, and what waits beside it makes a new one."""
+    from meter import spill
+    from meter.ledger.place import place_of
+
+    if spill.count(settings.ledger) and not place_of(settings.ledger).exists:
+        return []
+    with reading(settings) as opened:
+        return [hold.id for hold in opened.holds()]
 
 
 def _rows(number: int) -> str:

@@ -94,7 +94,7 @@ def list_(ledger: str | None) -> None:
     from meter.reports.render import Column
 
     with reading(settings_for(ledger)) as opened:
-        records = [_record(each) for each in opened.plans()]
+        records = [plan_record(each) for each in opened.plans()]
     columns = [Column("name"), Column("price", kind="money"), Column("currency"), Column("per")]
     if form() != "table" or any(record["from"] for record in records):
         columns.append(Column("from"))
@@ -103,7 +103,8 @@ def list_(ledger: str | None) -> None:
     put_list(columns, records, "There is no plan. Add one: `meter plan add plus --price 20 --currency USD --per month`")
 
 
-def _record(plan: Plan) -> dict[str, Any]:
+def plan_record(plan: Plan) -> dict[str, Any]:
+    """Return a version of a plan as it is listed."""
     from meter.plan import ALWAYS
 
     return {

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from meter.cli.given_terms import conditions_shown
 from meter.cli.options import (
     form,
     form_options,
@@ -19,10 +18,10 @@ from meter.cli.options import (
     writing,
     zone_in_force,
 )
+from meter.cli.plan import plan_record
 
 if TYPE_CHECKING:
     from meter.billing.plans import NewPlans
-    from meter.plan import Plan
 
 
 @click.command("import", epilog="Example: meter plan import plans.csv --dry-run")
@@ -56,7 +55,9 @@ def _say(found: NewPlans, *, dry_run: bool) -> None:
     """Write what came of it."""
     from meter.reports.render import Column
 
-    records = [_record(plan, is_there=is_there) for plan, is_there in found.plans]
+    records = [
+        {**plan_record(plan), "outcome": "there already" if is_there else "new"} for plan, is_there in found.plans
+    ]
     columns = [
         Column("name"),
         Column("price", kind="money"),
@@ -70,17 +71,3 @@ def _say(found: NewPlans, *, dry_run: bool) -> None:
     click.echo(f"\n{done}, {there:,} there already.{' Nothing was written.' if dry_run else ''}")
     if found.left_out:
         click.echo(f"Columns that mean nothing here: {', '.join(found.left_out)}.")
-
-
-def _record(plan: Plan, *, is_there: bool) -> dict[str, Any]:
-    from meter.plan import ALWAYS
-
-    return {
-        "name": plan.name,
-        "price": plan.price,
-        "currency": plan.currency,
-        "per": str(plan.interval),
-        "from": None if plan.since == ALWAYS else plan.since.isoformat().replace("+00:00", "Z"),
-        "conditions": conditions_shown(plan.conditions),
-        "outcome": "there already" if is_there else "new",
-    }

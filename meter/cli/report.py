@@ -66,10 +66,11 @@ def report(ledger: str | None, compare: str | None, **wanted: str | None) -> Non
 
 
 def _compare(opened: Ledger, ask: Ask, month: str) -> None:
-    from meter.reports import comparison
+    from meter.reports.comparison import compare, compared_window
+    from meter.reports.comparison_page import write
 
-    made = comparison.compare(opened, ask, comparison.compared_window(month, ask))
-    put_page(comparison.write(made, form()))
+    made = compare(opened, ask, compared_window(month, ask))
+    put_page(write(made, form()))
     note_unseen(opened, made.after.header)
 
 

@@ -71,9 +71,11 @@ class Sending:
         self._hides_usage = edited is not None
         self._package = package
 
-    @property
     def begun(self) -> Attempt | None:
-        """The attempt that an earlier sending of the same request began."""
+        """Return the attempt that an earlier sending of the same request began; raise what refused it then."""
+        if self.request.refused:
+            # an SDK that does not heed the header asks again: it would wait, and learn nothing new
+            raise self.request.refused
         attempt = self.request.attempt
         return attempt if attempt is not None and attempt.entry is None else None
 
@@ -140,10 +142,7 @@ def _sent(books: Books, own: Callable[..., Any], package: Any) -> Callable[..., 
         sending = _sending(request, package)
         if sending is None:
             return own(request, **options)
-        attempt = sending.begun
-        if sending.request.refused:
-            # an SDK that does not heed the header asks again: it would wait, and learn nothing new
-            raise sending.request.refused
+        attempt = sending.begun()
         try:
             attempt = attempt or begin(books, _VERB, sending.asking.request)
         except MeterError as error:
@@ -174,10 +173,7 @@ def _sent_async(books: Books, own: Callable[..., Any], package: Any) -> Callable
         sending = _sending(request, package)
         if sending is None:
             return await own(request, **options)
-        attempt = sending.begun
-        if sending.request.refused:
-            # an SDK that does not heed the header asks again: it would wait, and learn nothing new
-            raise sending.request.refused
+        attempt = sending.begun()
         try:
             attempt = attempt or await begin_async(books, _VERB, sending.asking.request)
         except MeterError as error:

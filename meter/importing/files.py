@@ -19,7 +19,7 @@ from meter.importing.fields import FIELDS, TOKENS, plain
 from meter.importing.found import Aside, Found
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
     from typing import TextIO
 
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 DELIMITERS = ",;\t|"
 LONGEST_CELL = 2**31 - 1
 """Exports hold whole prompts, which nobody keeps here."""
-_BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+"""What a file begins with that says its encoding."""
 _UNDECODED = re.compile("[\udc80-\udcff]")
 
 
@@ -75,7 +76,7 @@ class RecordFile:
         """Yield each record with what stands for its content."""
         with self._open() as lines, _long_cells():
             first = next(lines, "")
-            table = csv.reader(_with(first, lines), delimiter=_delimiter(first), strict=True)
+            table = csv.reader(_with(first, lines), delimiter=delimiter_of(first), strict=True)
             try:
                 header = [name.strip() for name in next(table, [])]
                 self._choose(header)
@@ -99,9 +100,7 @@ class RecordFile:
         """Say which column each field is read from."""
         if not any(header):
             raise InputError(f"{self.path.name} is empty; give a {self.kind} file with a header.")
-        twice = [name for name, number in Counter(header).items() if number > 1 and name]
-        if twice:
-            raise InputError(f'{self.path.name}:1: the column "{twice[0]}" is there twice; rename one of them.')
+        check_header(f"{self.path.name}:1", header)
         for column in self.mapping.values():
             if column and column not in header:
                 near = suggest(column, header)
@@ -136,7 +135,7 @@ class RecordFile:
         try:
             with self.path.open("rb") as raw:
                 head = raw.read(4_096)
-            encoding = next((name for bom, name in _BOMS if head.startswith(bom)), encoding)
+            encoding = next((name for bom, name in BOMS if head.startswith(bom)), encoding)
             if b"\0" in head and encoding != "utf-16":
                 raise InputError(f"{self.path.name} is no text; give a {self.kind} file.")
             errors = "strict" if encoding == "utf-16" else "surrogateescape"
@@ -262,8 +261,16 @@ def _digest(said: Mapping[str, Any]) -> bytes:
     return blake2b(text.encode(), digest_size=16).digest()
 
 
-def _delimiter(header: str) -> str:
+def delimiter_of(header: str) -> str:
+    """Return what stands between the cells of a CSV file, by its header."""
     return max(DELIMITERS, key=header.count)
+
+
+def check_header(place: str, names: Iterable[str]) -> None:
+    """Raise InputError where a column is there twice."""
+    twice = [name for name, number in Counter(names).items() if number > 1 and name]
+    if twice:
+        raise InputError(f'{place}: the column "{twice[0]}" is there twice; rename one of them.')
 
 
 def _with(first: str, lines: Iterator[str]) -> Iterator[str]:

@@ -33,6 +33,11 @@ PART = "part INTEGER NOT NULL DEFAULT 0"
 """Of entries: tells apart the rollup rows of one key whose sum would pass 64 bits; 0 for nearly all."""
 
 
+_NUMBER = "id INTEGER PRIMARY KEY"
+_USER = "user INTEGER NOT NULL REFERENCES names (id)"
+_SINCE, _UNTIL = "since INTEGER NOT NULL", "until INTEGER"
+
+
 def entry_columns() -> dict[str, str]:
     """Return the columns of entries that hold fields of Entry and Usage: name to form, in the order of the table."""
     return entry.COLUMNS | {usage_column(name): form for name, form in entry.USAGE_COLUMNS.items()}
@@ -51,50 +56,53 @@ def statements() -> list[str]:
 def _tables() -> list[str]:
     entries = [_column(name, form) for name, form in entry_columns().items()]
     holds = [_column(name, form) for name, form in (hold.COLUMNS | hold.OWNER_COLUMNS).items()]
-    number = "id INTEGER PRIMARY KEY"
-    terms = ("price_nanos INTEGER NOT NULL", "currency TEXT NOT NULL", "unit TEXT NOT NULL", "count INTEGER NOT NULL")
-    user, zone = "user INTEGER NOT NULL REFERENCES names (id)", "zone TEXT NOT NULL"
-    alias, team = "alias INTEGER NOT NULL REFERENCES names (id)", "team INTEGER NOT NULL REFERENCES names (id)"
-    plan, since, until = "plan TEXT NOT NULL", "since INTEGER NOT NULL", "until INTEGER"
-    name, conditions = "name TEXT NOT NULL", "conditions TEXT NOT NULL"
-    how = (
-        "seats INTEGER NOT NULL",
-        "state TEXT NOT NULL",
-        "anchor INTEGER",
-        "channel TEXT NOT NULL",
-        "key TEXT NOT NULL",
-    )
-    subscription = "subscription INTEGER NOT NULL UNIQUE REFERENCES subscriptions (id)"
-    member = "member INTEGER NOT NULL UNIQUE REFERENCES team_members (id)"
     pair, rate = ("base TEXT NOT NULL", "quote TEXT NOT NULL"), ("rate TEXT NOT NULL", "on_day TEXT NOT NULL")
     return [
         _table("meta", "key TEXT PRIMARY KEY", "value TEXT NOT NULL"),
-        _table("names", number, "kind TEXT NOT NULL", "name TEXT NOT NULL", "UNIQUE (kind, name)"),
-        _table("prices", number, "snapshot TEXT NOT NULL UNIQUE"),
+        _table("names", _NUMBER, "kind TEXT NOT NULL", "name TEXT NOT NULL", "UNIQUE (kind, name)"),
+        _table("prices", _NUMBER, "snapshot TEXT NOT NULL UNIQUE"),
         _table("entries", "seq INTEGER PRIMARY KEY AUTOINCREMENT CHECK (seq > 0)", *entries, PART),
         _table("holds", *holds, "PRIMARY KEY (id)") + ", WITHOUT ROWID",
-        _table("set_prices", number, "price INTEGER NOT NULL REFERENCES prices (id)", *WHO),
-        _table("plans", number, name, since, *terms, conditions, *WHO, "UNIQUE (name, since)"),
-        # the user of a subscription is a name of the kind `team` where a team has it
-        _table("subscriptions", number, user, plan, since, until, zone, *terms, conditions, *how, *WHO),
-        # what was recorded stays; a row of these says that it holds no longer
-        _table("retired_subscriptions", number, subscription, *WHO),
-        # the last row of an alias holds; without a user it stands for nobody any longer
-        _table("aliases", number, alias, "user INTEGER REFERENCES names (id)", *WHO),
-        _table("user_kinds", number, user, "kind TEXT NOT NULL", *WHO),
-        _table("teams", number, f"{team} UNIQUE", *WHO),
-        _table("team_members", number, team, user, since, until, *WHO),
-        _table("retired_members", number, member, *WHO),
-        _table("fx_rates", number, *pair, *rate, "source TEXT NOT NULL", *WHO),
-        _revenue_events(number),
+        _table("set_prices", _NUMBER, "price INTEGER NOT NULL REFERENCES prices (id)", *WHO),
+        *_plan_tables(),
+        *_user_tables(),
+        _table("fx_rates", _NUMBER, *pair, *rate, "source TEXT NOT NULL", *WHO),
+        _revenue_events(),
     ]
 
 
-def _revenue_events(number: str) -> str:
+def _plan_tables() -> list[str]:
+    terms = ("price_nanos INTEGER NOT NULL", "currency TEXT NOT NULL", "unit TEXT NOT NULL", "count INTEGER NOT NULL")
+    name, plan, conditions = "name TEXT NOT NULL", "plan TEXT NOT NULL", "conditions TEXT NOT NULL"
+    state = ("seats INTEGER NOT NULL", "state TEXT NOT NULL", "anchor INTEGER")
+    how, zone = ("channel TEXT NOT NULL", "key TEXT NOT NULL"), "zone TEXT NOT NULL"
+    retired = "subscription INTEGER NOT NULL UNIQUE REFERENCES subscriptions (id)"
+    return [
+        _table("plans", _NUMBER, name, _SINCE, *terms, conditions, *WHO, "UNIQUE (name, since)"),
+        # the user of a subscription is a name of the kind `team` where a team has it
+        _table("subscriptions", _NUMBER, _USER, plan, _SINCE, _UNTIL, zone, *terms, conditions, *state, *how, *WHO),
+        # what was recorded stays; a row of these says that it holds no longer
+        _table("retired_subscriptions", _NUMBER, retired, *WHO),
+    ]
+
+
+def _user_tables() -> list[str]:
+    alias, team = "alias INTEGER NOT NULL REFERENCES names (id)", "team INTEGER NOT NULL REFERENCES names (id)"
+    return [
+        # the last row of an alias holds; without a user it stands for nobody any longer
+        _table("aliases", _NUMBER, alias, "user INTEGER REFERENCES names (id)", *WHO),
+        _table("user_kinds", _NUMBER, _USER, "kind TEXT NOT NULL", *WHO),
+        _table("teams", _NUMBER, f"{team} UNIQUE", *WHO),
+        _table("team_members", _NUMBER, team, _USER, _SINCE, _UNTIL, *WHO),
+        _table("retired_members", _NUMBER, "member INTEGER NOT NULL UNIQUE REFERENCES team_members (id)", *WHO),
+    ]
+
+
+def _revenue_events() -> str:
     texts = [f"{name} TEXT NOT NULL" for name in ("source", "key", "kind", "currency", "charge")]
     user, at, time = "user INTEGER REFERENCES names (id)", "at INTEGER NOT NULL", ("since INTEGER", "until INTEGER")
     amount = "amount_nanos INTEGER NOT NULL"
-    return _table("revenue_events", number, *texts, user, at, amount, *time, *WHO, "UNIQUE (source, key)")
+    return _table("revenue_events", _NUMBER, *texts, user, at, amount, *time, *WHO, "UNIQUE (source, key)")
 
 
 def _table(name: str, *columns: str) -> str:

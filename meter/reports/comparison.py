@@ -7,14 +7,12 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from meter.errors import InvalidTime
-from meter.period import Window, month_window, show
-from meter.reports.ask import label_shown
-from meter.reports.money import amount, shown, shown_percent
-from meter.reports.render import Column, csv_lines, json_document, json_text, markdown, md_text, table, visible
+from meter.period import Window, month_window
+from meter.reports.money import amount
 from meter.reports.summary import summarize
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from meter.ledger import Ledger
     from meter.reports.ask import Ask
@@ -23,7 +21,6 @@ if TYPE_CHECKING:
     from meter.reports.summary import Report
 
 PARTS = ("price", "volume", "mix")
-MONEY = ("cost", "revenue", "gross_profit")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,29 +117,28 @@ def _changes(before: Sequence[Row], after: Sequence[Row]) -> list[Change]:
     sides = [{row.labels: row for row in rows} for rows in (before, after)]
     all_before, all_after = (sum(map(_tokens, side.values())) for side in sides)
     growth = Fraction(all_after, all_before) if all_before else Fraction(1)
-    found = []
-    for labels in dict.fromkeys([*sides[0], *sides[1]]):
-        old, new = (side.get(labels) for side in sides)
-        cost = [Fraction(row.cost_nanos or 0) if row else Fraction(0) for row in (old, new)]
-        tokens = [_tokens(row) if row else 0 for row in (old, new)]
-        price = Fraction(0)
-        if tokens[0] and tokens[1]:
-            price = cost[1] - cost[0] * tokens[1] / tokens[0]
-        volume = cost[0] * (growth - 1) if tokens[0] else Fraction(0)
-        found.append(
-            Change(
-                model=labels[0],
-                provider=labels[1],
-                before_nanos=_whole(cost[0]),
-                after_nanos=_whole(cost[1]),
-                tokens_before=tokens[0],
-                tokens_after=tokens[1],
-                price=_whole(price),
-                volume=_whole(volume),
-                mix=_whole(cost[1] - cost[0] - price - volume),
-            )
-        )
-    return sorted(found, key=_largest_first)
+    every = dict.fromkeys([*sides[0], *sides[1]])
+    return sorted(
+        (_change(labels, [side.get(labels) for side in sides], growth) for labels in every), key=_largest_first
+    )
+
+
+def _change(labels: tuple[str | None, ...], rows: Sequence[Row | None], growth: Fraction) -> Change:
+    cost = [Fraction(row.cost_nanos or 0) if row else Fraction(0) for row in rows]
+    tokens = [_tokens(row) if row else 0 for row in rows]
+    price = cost[1] - cost[0] * tokens[1] / tokens[0] if tokens[0] and tokens[1] else Fraction(0)
+    volume = cost[0] * (growth - 1) if tokens[0] else Fraction(0)
+    return Change(
+        model=labels[0],
+        provider=labels[1],
+        before_nanos=_whole(cost[0]),
+        after_nanos=_whole(cost[1]),
+        tokens_before=tokens[0],
+        tokens_after=tokens[1],
+        price=_whole(price),
+        volume=_whole(volume),
+        mix=_whole(cost[1] - cost[0] - price - volume),
+    )
 
 
 def _largest_first(change: Change) -> tuple[Nanos, str]:
@@ -156,69 +152,3 @@ def _tokens(row: Row) -> int:
 
 def _whole(parts: Fraction) -> Nanos:
     return parts.numerator if parts.denominator == 1 else parts
-
-
-def write(comparison: Comparison, form: str = "table") -> Iterator[str]:
-    """Yield a comparison in one of render.FORMS."""
-    records = [change.record() for change in comparison.changes]
-    if form == "json":
-        yield from json_document(comparison.record())
-    elif form == "nl":
-        yield from (json_text(record) + "\n" for record in records)
-    elif form in {"csv", "tsv"}:
-        keys = list(Change.__dataclass_fields__) if not records else list(records[0])
-        yield from csv_lines(keys, records, "," if form == "csv" else "\t")
-    elif form == "md":
-        facts = [f"{md_text(name)}: {md_text(text)}" for name, text in _lines(comparison)]
-        yield "  \n".join(facts) + "\n\n"
-        yield from (line + "\n" for line in markdown(_columns(comparison), *_shown(comparison)))
-    else:
-        for name, text in _lines(comparison):
-            yield f"{name:<14}{visible(text)}\n"
-        yield "\n" + table(_columns(comparison), *_shown(comparison)) + "\n"
-
-
-def _lines(comparison: Comparison) -> Iterator[tuple[str, str]]:
-    before, after = comparison.before, comparison.after
-    yield "Ledger", after.header.ledger
-    yield "Before", _window(before.header.ask.window)
-    day = after.header.days
-    running = ", up to now: {:,} of {:,} days".format(*day) if day else ""
-    yield "After", f"{_window(after.header.ask.window)}{running}"
-    code = after.header.ask.currency
-    for name in MONEY:
-        old, new = (_money(report.totals[0], name) for report in (before, after))
-        if old is None or new is None:
-            continue
-        sign = "+" if new >= old else ""
-        share = f", {sign}{shown_percent(Fraction(new - old) / abs(Fraction(old)))}" if old else ""
-        known = name == "revenue" or (before.totals[0].complete and after.totals[0].complete)
-        values = f"{shown(amount(old))} to {shown(amount(new))} {code}, {sign}{shown(amount(new - old))}{share}"
-        yield name.replace("_", " ").capitalize(), values if known else f"{values}; not every cost is known"
-
-
-def _money(row: Row, name: str) -> Nanos | None:
-    value: Nanos | None = getattr(row, f"{name}_nanos")
-    return value
-
-
-def _window(window: Window) -> str:
-    if window.label[:2].isdigit() and len(window.label) <= len("2026-W48"):
-        return f"{window.label}, {window.zone}"
-    return f"{show(window.since, window.zone)} until {show(window.until, window.zone)}, {window.zone}"
-
-
-def _columns(comparison: Comparison) -> list[Column]:
-    code = comparison.after.header.ask.currency
-    names = ("before", "after", "change", *PARTS)
-    return [Column("model"), Column("provider"), *(Column(name, f"{name}\n{code}", "money") for name in names)]
-
-
-def _shown(comparison: Comparison) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    rows = [
-        {**change.record(), "model": label_shown("model", change.model), "provider": change.provider}
-        for change in comparison.changes
-    ]
-    before, after = comparison.sum("before_nanos"), comparison.sum("after_nanos")
-    total = {"model": "total", "before": amount(before), "after": amount(after), "change": amount(after - before)}
-    return rows, [{**total, **{name: amount(comparison.sum(name)) for name in PARTS}}]

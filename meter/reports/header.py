@@ -88,10 +88,7 @@ class Header:
             **{f"{name}_calls": self.count(f"{name}_calls") for name in _COUNTED},
             "unattributed_calls": self.unattributed_calls,
             "revenue_users": dict(zip(_SOURCES, self.revenue_users, strict=True)),
-            "elsewhere": [
-                {"calls": row.calls, "cost": amount(row.cost_nanos or 0), "cost_currency": row.cost_currency}
-                for row in self.elsewhere
-            ],
+            "elsewhere": [_cost_record(row) for row in self.elsewhere],
             "spilled": self.spilled,
             "rejected": self.rejected,
         }
@@ -233,6 +230,10 @@ _FEW = 3
 
 def _rate_record(each: FxRate) -> dict[str, Any]:
     return {"base": each.base, "quote": each.quote, "rate": each.rate, "on": each.on.isoformat()}
+
+
+def _cost_record(row: Row) -> dict[str, Any]:
+    return {"calls": row.calls, "cost": amount(row.cost_nanos or 0), "cost_currency": row.cost_currency}
 
 
 def _evidence_record(row: Row) -> dict[str, Any]:

@@ -187,12 +187,8 @@ def rows_of(
     known = [currency for currency in costs if currency]
     paid = earned.currencies() if earned else []
     worth = {currency for currency in known if any(costs[currency].money)}.union(paid)
-    currencies = sorted({*known, *paid}, key=lambda code: (code != reporting, code)) or [reporting]
-    pairs = [(currency, currency) for currency in currencies]
-    if len(known) == len(paid) == 1:
-        pairs = [(known[0], paid[0])]
     rows: list[Row] = []
-    for cost_currency, revenue_currency in pairs:
+    for cost_currency, revenue_currency in _pairs(known, paid, reporting):
         tally = Tally()
         for currency, calls in costs.items():
             if currency == cost_currency or (currency is None and not rows):
@@ -202,6 +198,14 @@ def rows_of(
         fields = {"kind": kind, **terms, **tally.fields(scale)}
         rows.append(Row(labels=labels, cost_currency=cost_currency, whole=whole, **fields))
     return rows
+
+
+def _pairs(known: Sequence[str], paid: Sequence[str], reporting: str) -> list[tuple[str, str]]:
+    """Return the currencies of cost and of revenue that stand in one row; one of each is held against the other."""
+    if len(known) == len(paid) == 1:
+        return [(known[0], paid[0])]
+    currencies = sorted({*known, *paid}, key=lambda code: (code != reporting, code)) or [reporting]
+    return [(currency, currency) for currency in currencies]
 
 
 def sum_rows(rows: Sequence[Row], reporting: str, label: str = "total") -> tuple[Row, ...]:

@@ -20,7 +20,7 @@ from meter.reports.margin import in_force
 from meter.reports.summary import summarize
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import date, datetime
 
     from meter.ledger import Ledger
@@ -165,24 +165,27 @@ def worth(ledger: Ledger, ask: Ask, plan: str | None = None) -> Worth:
     window = _covered(ask.window, subscriptions)
     ask = replace(ask.of(ledger), by="day", window=window)
     report = summarize(ledger, ask)
-    one = len({row.cost_currency for row in report.rows if row.calls}) <= 1
     pieces = dict(split(window, "day"))
-    days = [
-        Day(str(row.labels[0]), pieces[str(row.labels[0])], equivalent_of(row), row.calls)
-        for row in report.rows
-        if one and row.labels[0] in pieces
-    ]
     query = ask.query(window.since, window.until, ("provider",))
     return Worth(
         header=report.header,
         subscriptions=tuple(subscriptions),
         owned=plan is None,
         providers=tuple(sorted({str(each.key[0] or "") for each in ledger.summarize(query) if each.calls})),
-        days=tuple(days),
+        days=tuple(_days(report.rows, pieces)),
         begun_days=sum(piece.since <= ask.now for piece in pieces.values()),
         window_days=len(pieces),
         fees=tuple(fees_of(subscriptions, ask, FxTable(ledger.fx_rates()))),
     )
+
+
+def _days(rows: Sequence[Row], pieces: Mapping[str, Window]) -> Iterator[Day]:
+    """Yield each day of a report; none where amounts stand in currencies that could not be converted."""
+    if len({row.cost_currency for row in rows if row.calls}) <= 1:
+        for row in rows:
+            label = str(row.labels[0])
+            if label in pieces:
+                yield Day(label, pieces[label], equivalent_of(row), row.calls)
 
 
 def fees_of(subscriptions: Iterable[Subscription], ask: Ask, fx: FxTable) -> list[tuple[str, Nanos, Nanos]]:

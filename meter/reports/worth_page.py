@@ -43,8 +43,6 @@ def write(made: Worth, found: Sequence[Alternative], form: str, today: date) -> 
 
 def record_of(made: Worth, found: Sequence[Alternative]) -> dict[str, Any]:
     """Return what a subscription is worth as JSON has it; None is not known, never 0."""
-    per_day, saving, leverage = made.per_day, made.saving, made.leverage
-    equivalent = made.equivalent
     return {
         "header": made.header.record(),
         "user": made.header.ask.where.get("user"),
@@ -54,6 +52,20 @@ def record_of(made: Worth, found: Sequence[Alternative]) -> dict[str, Any]:
         "until": made.window.until,
         "calls": made.calls,
         "unpriced_calls": made.header.count("unpriced_calls"),
+        **_figures_of(made),
+        "checked_on": checked_on(list(found)),
+        "verdict": " ".join(verdict(made, found)),
+        "by_day": [
+            {"day": day.label, "low": _amount(day.equivalent.low), "high": _amount(day.equivalent.high)}
+            for day in made.days
+        ],
+        "alternatives": [_alternative(each, made.currency) for each in found],
+    }
+
+
+def _figures_of(made: Worth) -> dict[str, Any]:
+    saving, leverage, equivalent = made.saving, made.leverage, made.equivalent
+    return {
         "currency": made.currency,
         "api_equivalent_low": None if equivalent is None else amount(equivalent.low),
         "api_equivalent_high": None if equivalent is None else _amount(equivalent.high),
@@ -63,18 +75,11 @@ def record_of(made: Worth, found: Sequence[Alternative]) -> dict[str, Any]:
         "leverage_high": None if leverage is None or leverage[1] is None else decimal_of(leverage[1]),
         "saving_low": _amount(saving and saving[0]),
         "saving_high": _amount(saving and saving[1]),
-        "break_even_per_day": None if per_day is None else amount(per_day),
+        "break_even_per_day": _amount(made.per_day),
         "days_over_break_even": made.days_over,
         "days": made.begun_days,
         "first_day_used": made.used and made.used[0],
         "last_day_used": made.used and made.used[1],
-        "checked_on": checked_on(list(found)),
-        "verdict": " ".join(verdict(made, found)),
-        "by_day": [
-            {"day": day.label, "low": _amount(day.equivalent.low), "high": _amount(day.equivalent.high)}
-            for day in made.days
-        ],
-        "alternatives": [_alternative(each, made.currency) for each in found],
     }
 
 
