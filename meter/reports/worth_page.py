@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from meter.period import show
@@ -12,7 +13,6 @@ from meter.reports.render import Column, csv_lines, json_document, json_text, ma
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import date
-    from fractions import Fraction
 
     from meter.reports.alternatives import Alternative
     from meter.reports.money import Nanos
@@ -158,8 +158,8 @@ def _evidence(made: Worth) -> str:
     row = made.totals[0]
     parts = []
     if row.cost_nanos:
-        counted = decimal_of(_ratio(row.counted_nanos, row.cost_nanos))
-        made_up = decimal_of(_ratio(row.mock_nanos, row.cost_nanos))
+        counted = decimal_of(Fraction(row.counted_nanos) / row.cost_nanos)
+        made_up = decimal_of(Fraction(row.mock_nanos) / row.cost_nanos)
         parts.append(f"{shown_percent(1 - counted - made_up)} by the provider's usage")
         parts += [f"{shown_percent(counted)} counted"] if counted else []
         parts += [f"{shown_percent(made_up)} made up"] if made_up else []
@@ -170,12 +170,6 @@ def _evidence(made: Worth) -> str:
         if count(f"{name}_calls")
     ]
     return ", ".join(parts)
-
-
-def _ratio(part: Nanos, whole: Nanos) -> Fraction:
-    from fractions import Fraction
-
-    return Fraction(part) / whole
 
 
 def figures(made: Worth) -> list[dict[str, Any]]:
