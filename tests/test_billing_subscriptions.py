@@ -349,6 +349,15 @@ def test_one_that_was_added_by_hand_is_named_too(tmp_path: Path) -> None:
         assert "(was added by hand); a user has one at a time" in result.stderr
 
 
+def test_two_names_of_one_user_are_one_user(tmp_path: Path) -> None:
+    run("subscription", "add", "alice", "plus", "--from", "2026-12-01")
+    ledger = open_ledger(str(tmp_path / "ledger.db"))
+    ledger.add_aliases("alice", ["cus_1"])
+    ledger.close()
+    result = run("subscription", "import", export(tmp_path, exported()), "--dry-run")
+    assert (result.exit_code, "(was added by hand); a user has one at a time" in result.stderr) == (2, True)
+
+
 API = {
     "id": "sub_9",
     "object": "subscription",

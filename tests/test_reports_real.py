@@ -190,6 +190,14 @@ def test_by_time_the_same_is_earned_as_by_user(ledger: Ledger) -> None:
     assert only.totals[0].revenue_nanos == NANO
 
 
+def test_a_charge_of_an_alias_is_the_users(ledger: Ledger) -> None:
+    subscribe(ledger, "ben", plan(ledger), at("2026-11-01"))
+    ledger.add_aliases("ben", ["cus_9"])
+    ledger.add_revenue([event("c", "2026-11-01", 18, user="cus_9")])
+    assert earned(ben(ledger, "2026-11-01", "2026-12-01")) == (18 * NANO, 18 * NANO, "real")
+    assert earned(ben(ledger, "2026-11-01", "2026-12-01", where={"user": "cus_9"})) == (18 * NANO, 18 * NANO, "real")
+
+
 def test_what_another_currency_was_charged_in_is_converted(ledger: Ledger) -> None:
     rate(ledger, "EUR", "USD", "1.1", date(2026, 1, 1))
     ledger.add_revenue([event("c", "2026-11-03", 10, currency="EUR")])
@@ -273,7 +281,8 @@ class Held:
         self.events = events
         self.held = subscriptions
 
-    def revenue_events(self, *, since: datetime, until: datetime) -> list[RevenueEvent]:
+    def revenue_events(self, user: str | None, *, since: datetime, until: datetime) -> list[RevenueEvent]:
+        assert user is None
         return [
             each
             for each in self.events

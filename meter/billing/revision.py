@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from meter.billing.file import Fault
     from meter.plan import Subscription
+    from meter.users import Users
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +42,10 @@ class Revision:
     same: list[Wanted] = field(default_factory=list)
 
 
-def revise(wanted: Iterable[Wanted], recorded: Iterable[Subscription]) -> tuple[Revision, list[Fault]]:
-    """Return what a file changes, and where users would have two subscriptions at one instant."""
+def revise(
+    wanted: Iterable[Wanted], recorded: Iterable[Subscription], users: Users | None = None
+) -> tuple[Revision, list[Fault]]:
+    """Return what a file changes, and where users, under any of their names, would have two at one instant."""
     found = Revision()
     recorded = list(recorded)
     by_key: dict[str, list[Subscription]] = defaultdict(list)
@@ -61,7 +64,7 @@ def revise(wanted: Iterable[Wanted], recorded: Iterable[Subscription]) -> tuple[
         found.add += add
         (found.new if not before else found.changed if retire or add else found.same).append(each)
     rest = [each for each in recorded if not each.key or each.key in by_key]
-    return found, overlaps([*after, *((each, "") for each in rest)])
+    return found, overlaps([*after, *((each, "") for each in rest)], users)
 
 
 def joined(recorded: Sequence[Subscription], wanted: Wanted) -> list[Subscription]:
@@ -81,15 +84,16 @@ def joined(recorded: Sequence[Subscription], wanted: Wanted) -> list[Subscriptio
     return tidied(found)
 
 
-def overlaps(subscriptions: Iterable[tuple[Subscription, str]]) -> list[Fault]:
+def overlaps(subscriptions: Iterable[tuple[Subscription, str]], users: Users | None) -> list[Fault]:
     """Return where users would have two at one instant: each phase with its place, empty for a recorded one."""
     from meter.billing.file import Fault
 
     faults: dict[Fault, None] = {}
-    users: dict[str, list[tuple[Subscription, str]]] = defaultdict(list)
+    holders: dict[tuple[bool, str], list[tuple[Subscription, str]]] = defaultdict(list)
     for each in subscriptions:
-        users[each[0].user].append(each)
-    for of_user in users.values():
+        name, is_team = each[0].user, each[0].team
+        holders[is_team, name if users is None or is_team else users.resolve(name)].append(each)
+    for of_user in holders.values():
         of_user.sort(key=lambda each: each[0].since)
         last, at = of_user[0]
         for new, place in of_user[1:]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from meter.billing.file import Table
     from meter.billing.matching import Matcher, Theirs
     from meter.plan import Plan, Subscription
+    from meter.users import Users
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +29,8 @@ class Given:
     channel: str = ""
     coupons: Mapping[str, Coupon] = field(default_factory=dict)
     replaces_past: bool = False
+    users: Users | None = None
+    """Who is who."""
 
 
 @dataclass(slots=True)
@@ -63,7 +66,7 @@ def read_subscriptions(
         wanted = _of_own(table, matching, given)
     matching.tell()
     table.refuse()
-    revision, overlaps = revise(wanted, recorded)
+    revision, overlaps = revise(wanted, recorded, given.users)
     table.faults += overlaps
     table.refuse()
     return Read(revision, matching.matched, skipped, left_out)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from meter.billing.file import Table
     from meter.billing.revenue import ReadRevenue
+    from meter.ledger import Ledger
 
 LISTED = 5
 """Users without a subscription that are named."""
@@ -65,11 +66,22 @@ def import_(file: Path, **given: Any) -> None:
     if found.new and not given["dry_run"]:
         with writing(settings) as opened:
             opened.add_revenue(found.new, reason=f"import of {file.name}")
-    users = known(settings, lambda opened: {each.user for each in opened.subscriptions()}) or set()
-    _say(found, users, table, dry_run=given["dry_run"])
+    others = known(settings, lambda opened: _without_one(found, opened))
+    _say(found, _named(found) if others is None else others, table, dry_run=given["dry_run"])
 
 
-def _say(found: ReadRevenue, users: set[str], table: Table, *, dry_run: bool) -> None:
+def _without_one(found: ReadRevenue, opened: Ledger) -> list[str]:
+    """Return the users of a file who have no subscription in a ledger, under any of their names."""
+    users = opened.users()
+    there = {users.resolve(each.user) for each in opened.subscriptions() if not each.team}
+    return [name for name in _named(found) if users.resolve(name) not in there]
+
+
+def _named(found: ReadRevenue) -> list[str]:
+    return sorted({event.user for event in (*found.new, *found.there) if event.user is not None})
+
+
+def _say(found: ReadRevenue, others: list[str], table: Table, *, dry_run: bool) -> None:
     """Write what came of it."""
     from meter.reports.render import Column, json_document, write_list
 
@@ -82,7 +94,7 @@ def _say(found: ReadRevenue, users: set[str], table: Table, *, dry_run: bool) ->
     if rows or form() != "table":
         put(write_list(form(), columns, rows))
     if form() == "table":
-        put(f"{line}\n" for line in _sentences(found, users, dry_run=dry_run))
+        put(f"{line}\n" for line in _sentences(found, others, dry_run=dry_run))
 
 
 def _rows(found: ReadRevenue) -> Iterator[dict[str, Any]]:
@@ -97,7 +109,7 @@ def _rows(found: ReadRevenue) -> Iterator[dict[str, Any]]:
             yield {"kind": kind, "events": len(amounts), "amount": amount(sum(amounts)), "currency": currency}
 
 
-def _sentences(found: ReadRevenue, users: set[str], *, dry_run: bool) -> Iterator[str]:
+def _sentences(found: ReadRevenue, others: list[str], *, dry_run: bool) -> Iterator[str]:
     """Yield what came of it, in words."""
     from meter.reports.render import visible
 
@@ -110,7 +122,6 @@ def _sentences(found: ReadRevenue, users: set[str], *, dry_run: bool) -> Iterato
     events = [*found.new, *found.there]
     if nobodys := sum(event.user is None for event in events):
         yield f"{nobodys:,} of nobody: no customer stands with them."
-    others = sorted({event.user for event in events if event.user is not None} - users)
     if others:
         more = f" and {len(others) - LISTED:,} more" if len(others) > LISTED else ""
         yield visible(f"Without a subscription here: {', '.join(others[:LISTED])}{more}.")

@@ -21,10 +21,13 @@ from meter.cli.options import (
 from meter.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from meter.billing.revision import Wanted
-    from meter.billing.subscriptions import Read
+    from meter.billing.subscriptions import Given, Read
+    from meter.ledger import Ledger
+    from meter.plan import Plan, Subscription
+    from meter.users import Users
 
 LISTED = 20
 """Changed and skipped rows that are listed one by one."""
@@ -63,9 +66,9 @@ def import_(file: Path, **given: Any) -> None:
     source = given["source"] or _looks_like(table)
     if given["mapped"]:
         table = read(file, _mapping(given["mapped"], source))
-    there, recorded = known(settings, lambda opened: (opened.plans(), opened.subscriptions())) or ((), ())
+    there, recorded, users = known(settings, _recorded) or ((), (), None)
     matcher = Matcher(there, plans, by_price=source == "stripe")
-    found = read_subscriptions(table, matcher, recorded, _given(given, zone_in_force(settings)), source=source)
+    found = read_subscriptions(table, matcher, recorded, _given(given, zone_in_force(settings), users), source=source)
     add, retire = found.revision.add, found.revision.retire
     if (add or retire) and not given["dry_run"]:
         with writing(settings) as opened:
@@ -86,7 +89,11 @@ def _mapping(mapped: Iterable[str], source: str) -> dict[str, str]:
     return mapping_of(mapped, stripe.FIELDS if source == "stripe" else own.FIELDS)
 
 
-def _given(given: dict[str, Any], zone: str) -> Any:
+def _recorded(opened: Ledger) -> tuple[Sequence[Plan], Sequence[Subscription], Users | None]:
+    return opened.plans(), opened.subscriptions(), opened.users()
+
+
+def _given(given: dict[str, Any], zone: str, users: Users | None) -> Given:
     from meter.billing.coupon import coupon_given
     from meter.billing.subscriptions import Given
 
@@ -95,6 +102,7 @@ def _given(given: dict[str, Any], zone: str) -> Any:
         channel=given["channel"],
         coupons=dict(map(coupon_given, given["coupons"])),
         replaces_past=given["past"] == "replace",
+        users=users,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from meter.entry import from_us, now, to_us
@@ -9,6 +10,7 @@ from meter.errors import InputError
 from meter.ledger.names import storable
 from meter.ledger.rows import storable_row
 from meter.ledger.store import Store
+from meter.ledger.users import read_users
 
 if TYPE_CHECKING:
     import sqlite3
@@ -44,12 +46,9 @@ class Receipts(Store):
     def revenue_events(
         self, user: str | None = None, *, since: datetime | None = None, until: datetime | None = None
     ) -> Sequence[RevenueEvent]:
-        """Return the events of a user or of all, by instant: those that are at or for a time in a window."""
+        """Return the events of a user under any name, or of all, by instant: those at or for a time in a window."""
         conditions: list[str] = ["1"]
         values: list[Any] = []
-        if user is not None:
-            conditions.append("user = (SELECT id FROM names WHERE kind = 'user' AND name = ?)")
-            values.append(storable(user))
         if since is not None:
             conditions.append("(at >= ? OR until > ?)")
             values += [to_us(since)] * 2
@@ -57,7 +56,14 @@ class Receipts(Store):
             conditions.append("(at < ? OR since < ?)")
             values += [to_us(until)] * 2
         with self._read() as raw:
+            if user is not None:
+                names = read_users(raw).names(storable(user))
+                conditions.append(_OF_USER)
+                values.append(json.dumps(list(names)))
             return _events(raw, f"WHERE {' AND '.join(conditions)}", values)
+
+
+_OF_USER = "user IN (SELECT id FROM names WHERE kind = 'user' AND name IN (SELECT value FROM json_each(?)))"
 
 
 def _events(raw: sqlite3.Connection, condition: str, values: Sequence[Any]) -> list[RevenueEvent]:

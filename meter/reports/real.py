@@ -61,7 +61,7 @@ def real_of(ledger: Ledger, ask: Ask, subscriptions: Sequence[Subscription]) -> 
     around = timedelta(days=min(days, _MOST_DAYS) + 1)
     since = None if ask.window.since.year < 1970 + around.days // 365 + 2 else ask.window.since - around
     until = None if ask.window.until.year > 9990 - around.days // 365 - 2 else ask.window.until + around
-    found = ledger.revenue_events(since=since, until=until)
+    found = ledger.revenue_events(ask.where.get("user"), since=since, until=until)
     known = (replace(event, user=_user(ask, event.user)) for event in found)
     events = [event for event in known if "user" not in ask.where or event.user == ask.where["user"]]
     if not events:
