@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from meter.errors import InputError, InvalidPlan
 from meter.ledger import open_ledger
+from meter.revenue import RevenueEvent
 from meter.users import KINDS, Membership, Users, check_kind
-from tests.reporting import call, november, plan, rows, subscribe, utc
+from tests.reporting import NANO, call, november, plan, rows, subscribe, utc
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -181,6 +182,15 @@ class TestSubscriptions:
         for name in ("alice", "y"):
             with pytest.raises(InvalidPlan, match=f'"x", the same user as "{name}", has "plus"'):
                 subscribe(ledger, name, plus, utc(8))
+
+    def test_revenue_of_an_alias_is_the_users(self, ledger: Ledger) -> None:
+        event = RevenueEvent(
+            source="s", key="1", user="x", at=utc(3), kind="charge", amount_nanos=20 * NANO, currency="USD"
+        )
+        ledger.add_revenue([event])
+        assert not ledger.revenue_events("alice")
+        ledger.add_aliases("alice", ["x"])
+        assert list(ledger.revenue_events("alice")) == list(ledger.revenue_events("x")) == [event]
 
     def test_subscriptions_one_after_the_other_can_be_one_users(self, ledger: Ledger) -> None:
         plus = plan(ledger)

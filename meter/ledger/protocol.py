@@ -158,7 +158,7 @@ class Ledger(Protocol):
     def revenue_events(
         self, user: str | None = None, *, since: datetime | None = None, until: datetime | None = None
     ) -> Sequence[RevenueEvent]:
-        """Return the events of a user under any name, or of all, by instant: those at or for a time in a window."""
+        """Return the events of all, or of a user under any name, that are at or for a time in a window; by instant."""
 
     def add_fx_rate(self, rate: FxRate, *, actor: str = "", reason: str = "") -> None:
         """Record an exchange rate."""

@@ -46,7 +46,7 @@ class Receipts(Store):
     def revenue_events(
         self, user: str | None = None, *, since: datetime | None = None, until: datetime | None = None
     ) -> Sequence[RevenueEvent]:
-        """Return the events of a user under any name, or of all, by instant: those at or for a time in a window."""
+        """Return the events of all, or of a user under any name, that are at or for a time in a window; by instant."""
         conditions: list[str] = ["1"]
         values: list[Any] = []
         if since is not None:
@@ -57,13 +57,12 @@ class Receipts(Store):
             values += [to_us(until)] * 2
         with self._read() as raw:
             if user is not None:
-                names = read_users(raw).names(storable(user))
                 conditions.append(_OF_USER)
-                values.append(json.dumps(list(names)))
+                values.append(json.dumps(read_users(raw).names(storable(user))))
             return _events(raw, f"WHERE {' AND '.join(conditions)}", values)
 
 
-_OF_USER = "user IN (SELECT id FROM names WHERE kind = 'user' AND name IN (SELECT value FROM json_each(?)))"
+_OF_USER = "user IN (SELECT id FROM names WHERE names.kind = 'user' AND names.name IN (SELECT value FROM json_each(?)))"
 
 
 def _events(raw: sqlite3.Connection, condition: str, values: Sequence[Any]) -> list[RevenueEvent]:
