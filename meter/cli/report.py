@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 @click.option("--currency", metavar="CODE", help="Convert amounts into this currency at the rate of the day.")
 @ledger_option
 @form_options
-def report(ledger: str | None, compare: str | None, **wanted: str | None) -> None:
+@click.option("--html", metavar="FILE", help="Write a page with charts into a file, - for stdout; opens offline.")
+def report(ledger: str | None, compare: str | None, html: str | None, **wanted: str | None) -> None:
     """Show what each user cost and paid.
 
     Without a window it is this month. A fee counts as it accrues; a running window is counted up to now. Many users
@@ -47,6 +48,7 @@ def report(ledger: str | None, compare: str | None, **wanted: str | None) -> Non
     from meter.reports.ask import Wanted
     from meter.reports.summary import summarize
 
+    _check_alone(html, compare)
     settings = settings_for(ledger)
     question = Wanted(**wanted)
     question.check(settings)
@@ -55,14 +57,29 @@ def report(ledger: str | None, compare: str | None, **wanted: str | None) -> Non
             _compare(opened, question.ask(opened, settings), compare)
             return
         made = summarize(opened, question.ask(opened, settings))
+        if html is not None:
+            _put_html(html, opened, made, wanted["by"])
+            return
         put_page(_pages(opened, made, wanted["by"]))
         note_unseen(opened, made.header)
-        hints = [
-            ("A call line by line:", "meter explain last", bool(made.rows)),
-            ("By model, day, …:", "meter report --by model", bool(made.rows) and made.columns == ("user",)),
-            ("A plan to hold it against:", PLAN, is_offered() and not opened.subscriptions()),
-        ]
-    hint(*(f"{what:<28}{command}" for what, command, fits in hints if fits))
+        hints = _hints(opened, made)
+    hint(*hints)
+
+
+def _check_alone(html: str | None, compare: str | None) -> None:
+    """Raise UsageError where a page is asked for together with what it cannot be."""
+    other = form() if form() != "table" else "compare" if compare else None
+    if html is not None and other:
+        raise click.UsageError(f"--html and --{other} exclude each other; give one.")
+
+
+def _hints(opened: Ledger, made: Report) -> list[str]:
+    hints = [
+        ("A call line by line:", "meter explain last", bool(made.rows)),
+        ("By model, day, …:", "meter report --by model", bool(made.rows) and made.columns == ("user",)),
+        ("A plan to hold it against:", PLAN, is_offered() and not opened.subscriptions()),
+    ]
+    return [f"{what:<28}{command}" for what, command, fits in hints if fits]
 
 
 def _compare(opened: Ledger, ask: Ask, month: str) -> None:
@@ -82,6 +99,16 @@ def _pages(opened: Ledger, made: Report, by: str | None) -> Iterator[str]:
     if by == "plan" or (by is None and form() in {"table", "md"} and page.is_long(made)):
         return overview.write(portfolio(opened, made), form())
     return page.write(made, form())
+
+
+def _put_html(name: str, opened: Ledger, made: Report, by: str | None) -> None:
+    from meter.cli.file import put_file
+    from meter.reports.html import write
+
+    put_file(name, write(opened, made, by, say=lambda told: click.echo(told, err=True)))
+    note_unseen(opened, made.header)
+    if name != "-":
+        click.echo(f"{made.header.ask.window.label} is in {name}.")
 
 
 PLAN = "meter plan add plus --price 20 --currency USD --per month"

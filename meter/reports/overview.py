@@ -42,16 +42,16 @@ def _screen(portfolio: Portfolio) -> Iterator[str]:
     yield "\n" + table(_columns(portfolio), *_records(portfolio)) + "\n"
     if not all(line.row.complete for line in portfolio.totals):
         yield "≥ and ≤ stand where the cost of some calls is not known.\n"
-    if notes := list(_notes(portfolio)):
+    if told := list(notes(portfolio)):
         yield "\n"
-        for name, text in notes:
+        for name, text in told:
             yield f"{name:<10}{visible(text)}\n"
     if portfolio.worst:
         yield "\n" + table(_worst_columns(portfolio), _worst(portfolio)) + "\n"
 
 
 def _markdown(portfolio: Portfolio) -> Iterator[str]:
-    lines = [*portfolio.report.header.lines(), *_notes(portfolio)]
+    lines = [*portfolio.report.header.lines(), *notes(portfolio)]
     yield "  \n".join(f"{md_text(name)}: {md_text(text)}" if name else md_text(text) for name, text in lines) + "\n\n"
     for line in markdown(_columns(portfolio), *_records(portfolio)):
         yield line + "\n"
@@ -59,6 +59,16 @@ def _markdown(portfolio: Portfolio) -> Iterator[str]:
         yield "\n"
         for line in markdown(_worst_columns(portfolio), _worst(portfolio)):
             yield line + "\n"
+
+
+def tables(portfolio: Portfolio) -> tuple[list[Column], list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the columns of the plans, the plans, and under the rule the kinds and the totals, worded for people."""
+    return _columns(portfolio), *_records(portfolio)
+
+
+def worst_table(portfolio: Portfolio) -> tuple[list[Column], list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the columns of those who cost more than they bring, and them; there is no total."""
+    return _worst_columns(portfolio), _worst(portfolio), []
 
 
 def _columns(portfolio: Portfolio) -> list[Column]:
@@ -81,7 +91,7 @@ def _columns(portfolio: Portfolio) -> list[Column]:
 
 def _records(portfolio: Portfolio) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Return the plans, and under the rule the kinds and the totals."""
-    plans = [_worded(line, portfolio, _plan_shown(line)) for line in portfolio.plans]
+    plans = [_worded(line, portfolio, plan_shown(line)) for line in portfolio.plans]
     kinds = [_worded(line, portfolio, str(line.row.labels[0])) for line in portfolio.kinds]
     several = len(portfolio.totals) > 1
     totals = [
@@ -90,7 +100,8 @@ def _records(portfolio: Portfolio) -> tuple[list[dict[str, Any]], list[dict[str,
     return plans, [*(kinds if len(kinds) > 1 else []), *totals]
 
 
-def _plan_shown(line: Line) -> str:
+def plan_shown(line: Line) -> str:
+    """Return what names the line of a plan, as people see it."""
     label = line.row.labels[0]
     return UNATTRIBUTED if label == UNATTRIBUTED else label_shown("plan", label)
 
@@ -120,7 +131,7 @@ def _unit(portfolio: Portfolio) -> str:
     return f"\n{portfolio.totals[0].row.cost_currency}" if len(portfolio.totals) == 1 else ""
 
 
-def _notes(portfolio: Portfolio) -> Iterator[tuple[str, str]]:
+def notes(portfolio: Portfolio) -> Iterator[tuple[str, str]]:
     """Yield what stands under the table, each with its name."""
     for line in portfolio.totals:
         if line.loss_makers:

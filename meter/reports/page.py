@@ -56,8 +56,13 @@ def _screen(report: Report) -> Iterator[str]:
 def _markdown(report: Report) -> Iterator[str]:
     lines = [f"{md_text(name)}: {md_text(text)}" if name else md_text(text) for name, text in report.header.lines()]
     yield "  \n".join(lines) + "\n\n"
-    for line in markdown(_columns(report), *_records(report, report.rows)):
+    for line in markdown(*tables(report)):
         yield line + "\n"
+
+
+def tables(report: Report) -> tuple[list[Column], list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the columns of a report with all its rows and its totals, worded as people read them."""
+    return _columns(report), *_records(report, report.rows)
 
 
 def is_long(report: Report) -> bool:
