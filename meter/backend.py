@@ -8,20 +8,35 @@ import importlib
 import importlib.util
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from meter import layer
 from meter.errors import MissingPackage
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 def call(verb: str, request: dict[str, Any]) -> Any:
     """Call a verb of litellm's: `completion`, `embedding`, `responses`, `text_completion`."""
-    return getattr(_litellm(), verb)(**_completed(verb, request))
+    return _own(verb)(**_completed(verb, request))
 
 
 async def acall(verb: str, request: dict[str, Any]) -> Any:
     """Call an awaited verb of litellm's: `acompletion`, `aembedding`, `aresponses`."""
-    return await getattr(_litellm(), verb)(**_completed(verb, request))
+    return await _own(verb)(**_completed(verb, request))
+
+
+def keep(verb: str, own: Callable[..., Any]) -> Callable[..., Any]:
+    """Keep litellm's own function of a verb, and return the one kept first, before it is replaced in litellm."""
+    return _kept.setdefault(verb, own)
+
+
+def _own(verb: str) -> Callable[..., Any]:
+    return _kept.get(verb) or getattr(_litellm(), verb)
+
+
+_kept: dict[str, Callable[..., Any]] = {}
 
 
 def is_ready() -> bool:

@@ -97,6 +97,9 @@ class Meter:
 
         Takes litellm's Router, the clients of openai, anthropic, google-genai, mistralai, httpx and httpx2. A request
         with its retries is one entry. Raises InputError for what cannot be wrapped.
+
+        Takes the module litellm too: its verbs are replaced in every module that has them, and its Routers are metered.
+        Then it returns what it could not reach, a sentence each: a function that an object or a partial has kept.
         """
         return wrap_client(self._books, client)
 

@@ -38,20 +38,20 @@ def _replace(client: Any, name: str, metered: Callable[[str, Callable[..., Any]]
         setattr(client, name, functools.wraps(own)(metered(name.removeprefix("a"), own)))
 
 
-def _bound(own: Callable[..., Any], args: tuple[Any, ...], request: dict[str, Any]) -> dict[str, Any]:
+def bound(own: Callable[..., Any], args: tuple[Any, ...], request: dict[str, Any]) -> dict[str, Any]:
     """Return a request with the parameters that were given by position under their names."""
     return {**dict(zip(inspect.signature(own).parameters, args, strict=False)), **request} if args else request
 
 
 def _metered(books: Books, verb: str, own: Callable[..., Any]) -> Callable[..., Any]:
     def call(*args: Any, **request: Any) -> Any:
-        return pass_through(books, verb, _bound(own, args, request), lambda sent: own(**sent))
+        return pass_through(books, verb, bound(own, args, request), lambda sent: own(**sent))
 
     return call
 
 
 def _metered_async(books: Books, verb: str, own: Callable[..., Any]) -> Callable[..., Any]:
     async def call(*args: Any, **request: Any) -> Any:
-        return await pass_through_async(books, verb, _bound(own, args, request), lambda sent: own(**sent))
+        return await pass_through_async(books, verb, bound(own, args, request), lambda sent: own(**sent))
 
     return call
