@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -34,21 +35,39 @@ if TYPE_CHECKING:
     help="user, plan, model, provider, team, purpose, session, environment, day, week or month.",
 )
 @click.option("--compare", metavar="YYYY-MM", help="What changed since that month: price, volume and mix.")
+@click.option("--sort", metavar="COLUMN", help="Sort by a column, with :asc or :desc behind it.")
+@click.option("--limit", type=int, metavar="N", help="List N rows, and the rest as one.")
 @window_options
 @click.option("--currency", metavar="CODE", help="Convert amounts into this currency at the rate of the day.")
 @ledger_option
 @form_options
 @click.option("--html", metavar="FILE", help="Write a page with charts into a file, - for stdout; opens offline.")
-def report(ledger: str | None, compare: str | None, html: str | None, **wanted: str | None) -> None:
+def report(
+    ledger: str | None,
+    compare: str | None,
+    html: str | None,
+    sort: str | None,
+    limit: int | None,
+    **wanted: str | None,
+) -> None:
     """Show what each user cost and paid.
 
     Without a window it is this month. A fee counts as it accrues; a running window is counted up to now. Many users
-    stand together by plan; --by user lists them, and --json and --csv always do.
+    stand together by plan; --by user lists them, and --json and --csv always do. --sort takes a column
+    of --csv, like cost or margin:asc.
     """
     from meter.reports.ask import Wanted
+    from meter.reports.listing import ALL, listing_given
     from meter.reports.summary import summarize
 
     _check_alone(html, compare)
+    listing = listing_given(sort, limit, wanted["by"])
+    if listing != ALL:
+        if compare is not None:
+            raise click.UsageError(
+                "--compare lists models by how much they changed; give it without --sort and --limit."
+            )
+        wanted["by"] = wanted["by"] or "user"
     settings = settings_for(ledger)
     question = Wanted(**wanted)
     question.check(settings)
@@ -56,7 +75,7 @@ def report(ledger: str | None, compare: str | None, html: str | None, **wanted: 
         if compare is not None:
             _compare(opened, question.ask(opened, settings), compare)
             return
-        made = summarize(opened, question.ask(opened, settings))
+        made = replace(summarize(opened, question.ask(opened, settings)), listing=listing)
         if html is not None:
             _put_html(html, opened, made, wanted["by"])
             return

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from meter.ledger import open_ledger
 from meter.reports import standing as one_user
 from meter.reports.ask import Wanted
+from meter.reports.listing import ALL, listing_given
 from meter.reports.portfolio import portfolio
 from meter.reports.summary import summarize
 from meter.settings import load
@@ -34,20 +35,24 @@ def report(
     model: str | None = None,
     currency: str | None = None,
     environment: str | None = None,
+    sort: str | None = None,
+    limit: int | None = None,
     ledger: Ledger | str | None = None,
 ) -> Report:
     """Return the report that `meter report` shows with the same options; without a window, of this month.
 
-    `ledger` is an open one, a path, or None for the one of the settings.
+    `sort` is a column, with `:asc` or `:desc`; rows beyond `limit` are summed in one of the kind `rest`. `ledger` is an
+    open one, a path, or None for the one of the settings.
     """
+    listing = listing_given(sort, limit, by)
     calls = {"user": user, "model": model, "environment": environment}
     wanted = Wanted(by=by, since=since, until=until, month=month, tz=tz, currency=currency, **calls)
     with _opened(ledger) as (opened, settings):
-        made = summarize(opened, wanted.ask(opened, settings))
+        made = replace(summarize(opened, wanted.ask(opened, settings)), listing=listing)
         if by != "plan":
-            return made
+            return replace(made, rows=tuple(made.listed), listing=ALL)
         plans = portfolio(opened, made).plans
-        return replace(made, columns=("plan",), rows=tuple(line.row for line in plans))
+        return replace(made, listing=ALL, columns=("plan",), rows=tuple(line.row for line in plans))
 
 
 def standing(user: str, at: datetime | None = None, *, ledger: Ledger | str | None = None) -> Standing:

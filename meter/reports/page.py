@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from meter.reports.ask import label_shown
 from meter.reports.money import shown, shown_percent
 from meter.reports.render import Column, csv_lines, json_document, json_text, markdown, md_text, table, visible
-from meter.reports.row import Row, sum_rows
+from meter.reports.row import Row
 from meter.reports.who import is_customer
 
 if TYPE_CHECKING:
@@ -27,11 +28,11 @@ def write(report: Report, form: str = "table") -> Iterator[str]:
     if form == "json":
         yield from json_document(report.record())
     elif form == "nl":
-        for row in report.rows:
+        for row in report.listed:
             yield json_text(row.record(report.columns)) + "\n"
     elif form in {"csv", "tsv"}:
         keys = tuple(Row(labels=report.columns, cost_currency="").record(report.columns))
-        records = (row.record(report.columns) for row in report.rows)
+        records = (row.record(report.columns) for row in report.listed)
         yield from csv_lines(keys, records, "," if form == "csv" else "\t")
     elif form == "md":
         yield from _markdown(report)
@@ -48,7 +49,9 @@ def _screen(report: Report) -> Iterator[str]:
     rows, rest = _listed(report)
     yield "\n" + table(_columns(report), *_records(report, rows)) + "\n"
     if rest:
-        yield f"The {LISTED} users with the least gross profit are listed; --json or --csv lists all.\n"
+        first = report.listing.column
+        which = f"The first {LISTED} users by {first}" if first else f"The {LISTED} users with the least gross profit"
+        yield f"{which} are listed; --limit N lists more, --json or --csv lists all.\n"
     if not all(row.complete for row in report.totals):
         yield "≥ and ≤ stand where the cost of some calls is not known.\n"
 
@@ -62,7 +65,7 @@ def _markdown(report: Report) -> Iterator[str]:
 
 def tables(report: Report) -> tuple[list[Column], list[dict[str, Any]], list[dict[str, Any]]]:
     """Return the columns of a report with all its rows and its totals, worded as people read them."""
-    return _columns(report), *_records(report, report.rows)
+    return _columns(report), *_records(report, report.listed)
 
 
 def is_long(report: Report) -> bool:
@@ -76,13 +79,10 @@ def _users(report: Report) -> list[Row]:
 
 def _listed(report: Report) -> tuple[list[Row], bool]:
     """Return the rows for a screen, those of most users summed where there are many, and whether they were."""
-    if not is_long(report):
-        return list(report.rows), False
-    users = _users(report)
-    hidden = users[LISTED:]
-    label = f"and {len({row.labels for row in hidden}):,} more"
-    others = [row for row in report.rows if not is_customer(row.labels[0], row.kind)]
-    return [*users[:LISTED], *sum_rows(hidden, report.header.ask.currency, label), *others], True
+    if report.listing.limit is not None or not is_long(report):
+        return list(report.listed), False
+    listing = replace(report.listing, limit=LISTED)
+    return listing.rows(report.rows, report.columns, report.header.ask.currency), True
 
 
 def _columns(report: Report) -> list[Column]:

@@ -123,12 +123,24 @@ def portfolio(ledger: Ledger, report: Report) -> Portfolio:
     span = ledger.span()
     return Portfolio(
         report=report,
-        plans=tuple(sorted(_lines(report, _plan_of), key=_last_are_those_without)),
+        plans=_plans(report),
         kinds=tuple(sorted(_lines(report, kind_of), key=lambda line: KINDS.index(str(line.row.labels[0])))),
         totals=tuple(_line(rows, total) for total in report.totals),
         worst=tuple(sorted(filter(_costs_more, named), key=lambda row: row.gross_profit_nanos or 0)[:WORST]),
         top=_concentration(named, report.header.ask.currency),
         first_call=span[0] if span else None,
+    )
+
+
+def _plans(report: Report) -> tuple[Line, ...]:
+    """Return a line for each plan as the report's listing sorts them, where it does by what plans have."""
+    lines = sorted(_lines(report, _plan_of), key=_last_are_those_without)
+    if not lines or report.listing.column not in lines[0].record(("plan",)):
+        return tuple(lines)
+    return tuple(
+        report.listing.ordered(
+            lines, lambda line: line.record(("plan",)), lambda line: _last_are_those_without(line)[:2]
+        )
     )
 
 

@@ -10,6 +10,7 @@ from meter.errors import InvalidTime
 from meter.fx import FxTable
 from meter.period import month_of
 from meter.reports.header import Header, header_of
+from meter.reports.listing import ALL, Listing
 from meter.reports.margin import Earned, earned_by_time, earned_by_user, in_force
 from meter.reports.real import real_of
 from meter.reports.row import COUNTS, Row, Tally, rows_of, sum_rows
@@ -48,6 +49,15 @@ class Report:
     """By user, the least gross profit first; by day, week and month in their order; else the dearest first."""
     totals: tuple[Row, ...]
     """One for each currency that could not be converted, the reporting one first; they are never mixed."""
+    listing: Listing = ALL
+    """Which of the rows are written out, and in which order."""
+
+    @property
+    def listed(self) -> Sequence[Row]:
+        """The rows as they are written out: those of the listing, and the sum of the others."""
+        if self.listing is ALL:
+            return self.rows
+        return self.listing.rows(self.rows, self.columns, self.header.ask.currency)
 
     def record(self) -> dict[str, Any]:
         """Return the report as JSON has it; money of several currencies stands in totals.currencies alone."""
@@ -58,7 +68,7 @@ class Report:
             total["complete"] = all(row.complete for row in self.totals)
         return {
             "header": self.header.record(),
-            "rows": [row.record(self.columns) for row in self.rows],
+            "rows": [row.record(self.columns) for row in self.listed],
             "totals": {**total, "currencies": each},
         }
 
