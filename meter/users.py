@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from shlex import quote
 from typing import TYPE_CHECKING, Literal, get_args
 
 from meter.errors import InputError, suggest
@@ -11,13 +13,14 @@ from meter.period import utc
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from datetime import datetime
 
 Kind = Literal["customer", "internal", "free", "trial", "shared"]
 """`shared` is no person: what it costs is everybody's."""
 KINDS: tuple[Kind, ...] = get_args(Kind)
 CUSTOMERS = frozenset({"customer", "free", "trial"})
 """The kinds that somebody outside has."""
+ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
+"""From when a user is in a team that nothing else is said of: every call of theirs counts."""
 MAX_NAME = 10_000
 """Bytes of a user's, alias's or team's name in UTF-8."""
 
@@ -46,6 +49,12 @@ class Membership:
                 f'"{self.user}" would be in the team "{self.team}" from {self.since.isoformat()} '
                 f"until {self.until.isoformat()}; give an end after the beginning."
             )
+
+    @property
+    def span(self) -> str:
+        """From when to when it is, in words."""
+        begins = f"from {self.since.isoformat()}" if self.since > ALWAYS else "from the beginning"
+        return f"{begins} {f'until {self.until.isoformat()}' if self.until else 'on'}"
 
     def holds(self, at: datetime) -> bool:
         """Tell whether the user is in the team at an instant."""
@@ -147,19 +156,61 @@ class Users:
         """Raise InputError for a team that nobody added."""
         if team not in self.teams:
             raise InputError(
-                f'There is no team "{team}".{suggest(team, self.teams)} Add it in Python: ledger.add_team("{team}").'
+                f'There is no team "{team}".{suggest(team, self.teams)} Add it with `meter team add {quote(team)}`.'
             )
+
+    def check_new_team(self, team: str) -> None:
+        """Raise InputError where there is a team of this name."""
+        if team in self.teams:
+            raise InputError(
+                f'There is a team "{team}" already; give it members: `meter team member {quote(team)} USER`.'
+            )
+
+    def leaving(self, team: str, names: Iterable[str], at: datetime) -> tuple[list[Membership], list[Membership]]:
+        """Return the memberships that hold no longer and those that do where users leave a team at an instant.
+
+        One that would end where it begins never was. Raise InputError for a user who is not in the team then.
+        """
+        self.check_team(team)
+        ended: list[Membership] = []
+        for name in dict.fromkeys(map(self.resolve, names)):
+            there = [each for each in self._teams_of.get(name, ()) if each.team == team and each.holds(at)]
+            if not there:
+                members = sorted({each.user for each in self.members if each.team == team and each.holds(at)})
+                raise InputError(
+                    f'"{name}" is not in the team "{team}" at {at.isoformat()}.{suggest(name, members)} '
+                    f"`meter team list --team {quote(team)}` shows who is."
+                )
+            ended += there
+        return ended, [replace(each, until=at, number=None) for each in ended if each.since < at]
 
     def check_member(self, new: Membership) -> None:
         """Raise InputError where a user would be in one team twice at one instant, or the team is not there."""
-        self.check_team(new.team)
-        for old in self._teams_of.get(self.resolve(new.user), ()):
-            if old.team == new.team and old.meets(new):
-                raise InputError(
-                    f'"{old.user}" is in the team "{old.team}" from {old.since.isoformat()} '
-                    f"{f'until {old.until.isoformat()}' if old.until else 'on'} already; give "
-                    f'"{new.user}" a time apart from that, or retire that membership.'
-                )
+        self.check_members([new])
+
+    def check_members(self, added: Iterable[Membership]) -> None:
+        """Raise InputError as `check_member` does for memberships that are to begin together."""
+        given: dict[str, list[Membership]] = defaultdict(list)
+        for new in added:
+            self.check_team(new.team)
+            user = self.resolve(new.user)
+            for others, is_given in ((self._teams_of.get(user, ()), False), (given[user], True)):
+                for old in others:
+                    if old.team == new.team and old.meets(new):
+                        raise InputError(_twice(old, new, is_given=is_given))
+            given[user].append(new)
+
+
+def _twice(old: Membership, new: Membership, *, is_given: bool) -> str:
+    """Return what to say of two memberships of one user that meet."""
+    who = f'"{old.user}"' if old.user == new.user else f'"{old.user}", the same user as "{new.user}",'
+    if is_given:
+        return f'{who} is given to the team "{new.team}" twice; give each user once.'
+    end = f"meter team member {quote(new.team)} {quote(new.user)} --end WHEN"
+    return (
+        f'{who} is in the team "{old.team}" already, {old.span}; give "{new.user}" a time apart from that, '
+        f"or end that membership: `{end}`."
+    )
 
 
 NOBODY = Users()

@@ -31,6 +31,7 @@ FINDS = {("doctor",): {0, 3}}
 
 PLUS = "plan add plus --price 20 --currency USD"
 BEFORE = {
+    ("team", "member"): ("team add acme",),
     ("plan", "price"): (PLUS,),
     ("subscription",): (PLUS,),
     ("subscription", "add"): (PLUS,),

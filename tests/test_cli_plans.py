@@ -215,7 +215,8 @@ class TestOnTheWay:
             (["alice", "--at", "2026-11-05", "--plan", "prro"], 'Did you mean "pro"'),
             (["alice", "--at", "2026-11-05", "--price", "-1"], "cannot be"),
             (["alice"], "Missing option '--at'"),
-            ([], "Missing argument"),
+            ([], "Missing option '--at'"),
+            (["--at", "2026-11-16", "--seats", "3"], "Give a user, or a team with --team NAME"),
         ],
     )
     def test_bad_input_changes_nothing(self, arguments: list[str], says: str, ledger_path: Path) -> None:
@@ -315,7 +316,8 @@ class TestEnd:
             (["bob", "--at", "2026-11-16"], '"bob" has no subscription at'),
             (["\udcff", "--at", "2026-11-16"], "has no subscription at"),
             (["alice"], "Missing option '--at'"),
-            ([], "Missing argument"),
+            ([], "Missing option '--at'"),
+            (["--at", "2026-11-16"], "Give a user, or a team with --team NAME"),
         ],
     )
     def test_bad_input_changes_nothing(self, arguments: list[str], says: str, ledger_path: Path) -> None:

@@ -25,7 +25,8 @@ COMMANDS = {
     "report": "Show what each user cost and paid.",
     "statement": "Show one user's use, allowance and fee.",
     "revenue": "Take in and list what was really charged.",
-    "subscription": "Add, change, end and list users' subscriptions.",
+    "subscription": "Add, change, end and list subscriptions of users and teams.",
+    "team": "Say who is in which team.",
     "user": "Say who is who: names of one user, kinds of users.",
     "worth": "Show whether a subscription is worth its fee to its user.",
 }

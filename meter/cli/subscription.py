@@ -19,27 +19,29 @@ from meter.cli.options import (
     writing,
     zone_in_force,
 )
+from meter.cli.owner import owner_given, say_crowded, team_option
 
 if TYPE_CHECKING:
     from meter.plan import Subscription
 
 
 LAZY = {
-    "change": "Change a user's plan, seats, price or state from an instant on; what was before stays as it was.",
+    "change": "Change a subscription's plan, seats, price or state from an instant on; what was before stays.",
     "import": "Take in the subscriptions of a file, all of them or none.",
-    "end": "End the subscription that a user has at an instant, and what was to follow it.",
+    "end": "End the subscription that a user or team has at an instant, and what was to follow it.",
 }
 """Commands of modules of their own, each with its short help."""
 
 
 @click.group(cls=Lazy, lazy=LAZY, epilog="Example: meter subscription add alice plus --from 2026-11-01")
 def subscription() -> None:
-    """Add, change, end and list users' subscriptions."""
+    """Add, change, end and list subscriptions of users and teams."""
 
 
 @subscription.command(epilog="Example: meter subscription add alice plus --from 2026-11-01")
-@click.argument("user")
-@click.argument("plan")
+@click.argument("user", required=False)
+@click.argument("plan", required=False, metavar="PLAN")
+@team_option
 @click.option("--from", "since", required=True, metavar="WHEN", help="A date (its midnight) or an instant.")
 @click.option("--until", metavar="WHEN", help="Its end, not included; without it the subscription runs on.")
 @click.option("--seats", type=int, default=1, metavar="N", help="How many, where the plan's price is for one.")
@@ -47,44 +49,59 @@ def subscription() -> None:
 @click.option("--channel", default="", metavar="NAME", help="How it is paid, as the plan's fees name it.")
 @tz_option
 @ledger_option
-def add(user: str, plan: str, since: str, until: str | None, **given: Any) -> None:
-    """Put a user on a plan, at the price it is sold at then; a trial that the plan has comes first."""
+def add(user: str | None, plan: str | None, team: str | None, since: str, until: str | None, **given: Any) -> None:
+    """Put a user, or with --team a team, on a plan, at the price it is sold at then.
+
+    A trial that the plan has comes first. A team pays for its seats: `meter team list` holds its members against them.
+    """
     from dataclasses import replace
 
     from meter.period import parse_instant, show
     from meter.plan import plan_at, with_trial
     from meter.reports.render import visible
 
+    user, plan = (None, user) if team is not None and plan is None else (user, plan)
     settings = settings_for(given["ledger"], zone=given["tz"])
+    owner = owner_given(user, team, settings)
+    if plan is None:
+        raise click.UsageError("Missing argument 'PLAN'.")
     zone = zone_in_force(settings)
     begins = parse_instant(since, zone)
     ends = None if until is None else parse_instant(until, zone)
     sold = plan_at(known(settings, lambda opened: opened.plans()) or (), plan, begins)
     new = replace(
-        sold.subscribe(user, begins, ends, zone=zone, seats=given["seats"]),
+        sold.subscribe(owner.name, begins, ends, zone=zone, seats=given["seats"]),
+        team=owner.is_team,
         anchor=None if given["anchor"] is None else parse_instant(given["anchor"], zone),
         channel=given["channel"],
     )
     phases = with_trial(new)
     with writing(settings) as opened:
         opened.revise_subscriptions(add=phases)
+        crowd = owner.crowded(opened)
     end = f" until {show(new.until, zone)}" if new.until else ""
     trial = f", on trial until {show(phases[0].until or new.since, zone)}" if len(phases) > 1 else ""
-    click.echo(f"{visible(user)} is on {visible(plan)} from {show(new.since, zone)}{end}, {zone}{trial}.")
+    click.echo(f"{owner} is on {visible(plan)} from {show(new.since, zone)}{end}, {zone}{trial}.")
+    say_crowded(crowd, zone)
 
 
 @subscription.command("list", epilog="Example: meter subscription list --user alice")
 @click.option("--user", metavar="ID", help="Only this user's.")
+@team_option
 @ledger_option
 @form_options
-def list_(user: str | None, ledger: str | None) -> None:
+def list_(user: str | None, team: str | None, ledger: str | None) -> None:
     """List the subscriptions."""
     from meter.reports.render import Column
 
-    with reading(settings_for(ledger)) as opened:
-        records = [_record(each) for each in opened.subscriptions(user)]
+    settings = settings_for(ledger)
+    if team is not None:
+        owner_given(user, team, settings)
+    with reading(settings) as opened:
+        records = [_record(each) for each in opened.subscriptions(user, team=team)]
+    teams = ["team"] if any(record["team"] for record in records) or form() != "table" else []
     columns = [
-        *(Column(name) for name in ("user", "plan", "from", "until", "zone")),
+        *(Column(name) for name in ("user", *teams, "plan", "from", "until", "zone")),
         Column("price", kind="money"),
         *(Column(name) for name in ("currency", "per")),
     ]
@@ -101,7 +118,8 @@ def _record(each: Subscription) -> dict[str, Any]:
     from meter.reports.money import amount
 
     return {
-        "user": each.user,
+        "user": None if each.team else each.user,
+        "team": each.user if each.team else None,
         "plan": each.plan,
         "from": show(each.since, each.zone),
         "until": each.until and show(each.until, each.zone),

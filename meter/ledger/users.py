@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from meter.entry import from_us, to_us
-from meter.errors import InputError
 from meter.ledger.names import storable
 from meter.ledger.reference import add_row, subscriptions_of
 from meter.ledger.store import Store
@@ -61,8 +60,7 @@ class UserRows(Store):
         """Record a team; raise InputError where there is one of its name."""
         check_name("team", team)
         with self._write() as (raw, interner):
-            if storable(team) in read_users(raw).teams:
-                raise InputError(f'There is a team "{team}" already; give it members with ledger.revise_members.')
+            read_users(raw).check_new_team(storable(team))
             add_row(raw, "teams", {"team": interner.name("team", team)}, (actor, reason))
 
     def revise_members(
@@ -80,8 +78,9 @@ class UserRows(Store):
         with self._write() as (raw, interner):
             for old in retire:
                 add_row(raw, "retired_members", {"member": old.number}, (actor, reason))
-            for new in add:
-                read_users(raw).check_member(new)
+            added = list(add)
+            read_users(raw).check_members(added)
+            for new in added:
                 columns = {
                     "team": interner.name("team", new.team),
                     "user": interner.name("user", new.user),

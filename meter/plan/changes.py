@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from meter.errors import InvalidPlan
@@ -18,20 +19,24 @@ if TYPE_CHECKING:
     from meter.plan.subscription import Subscription
 
 
-def from_then_on(subscriptions: Sequence[Subscription], user: str, at: datetime) -> list[Subscription]:
-    """Return the phase that a user's subscription is in at an instant, and those that follow it without a gap.
+def from_then_on(
+    subscriptions: Sequence[Subscription], holder: str, at: datetime, *, team: bool = False
+) -> list[Subscription]:
+    """Return the phase that a user's or team's subscription is in at an instant, and those that follow without a gap.
 
     Raise InvalidPlan where there is none.
     """
     found: list[Subscription] = []
     for each in subscriptions:
-        runs = each.since <= at and (each.until is None or at < each.until)
-        if runs or (found and each.since == found[-1].until):
+        if each.runs(at) or (found and each.since == found[-1].until):
             found.append(each)
     if not found:
+        who, name = f'The team "{holder}"' if team else f'"{holder}"', quote(holder)
+        add = f"PLAN --team {name}" if team else f"{name} PLAN"
         raise InvalidPlan(
-            f'"{user}" has no subscription at {at.isoformat()}; `meter subscription list --user {user}` shows them, '
-            f"`meter subscription add {user} PLAN --from WHEN` adds one."
+            f"{who} has no subscription at {at.isoformat()}; "
+            f"`meter subscription list --{'team' if team else 'user'} {name}` shows them, "
+            f"`meter subscription add {add} --from WHEN` adds one."
         )
     return found
 
@@ -63,7 +68,8 @@ def changed(old: Subscription, at: datetime, asked: Mapping[str, Any], plans: Se
         new = replace(new, price_nanos=to_nanos(asked["price"]))
     state = asked.get("state", new.state)
     if state == "ended":
-        raise InvalidPlan(f'End it instead: `meter subscription end {old.user} --at WHEN`; "ended" is of what ran out.')
+        holder = f"--team {quote(old.user)}" if old.team else quote(old.user)
+        raise InvalidPlan(f'End it instead: `meter subscription end {holder} --at WHEN`; "ended" is of what ran out.')
     return replace(new, seats=asked.get("seats", new.seats), state=state)
 
 

@@ -95,13 +95,21 @@ class Subscription:
         """What the user pays for a period, in nano-units; 0 in a state that pays nothing."""
         if self.state in _FREE:
             return 0
-        seats = max(self.seats, self.conditions.min_seats) if self.conditions.per_seat else 1
-        return self.price_nanos * seats
+        return self.price_nanos * (self.paid_seats or 1)
+
+    @property
+    def paid_seats(self) -> int | None:
+        """The seats that are paid for, at least the plan's least; None where the price is not for a seat."""
+        return max(self.seats, self.conditions.min_seats) if self.conditions.per_seat else None
 
     @property
     def net_nanos(self) -> int:
         """What is left of it without tax and the channel's fee."""
         return self.conditions.net_nanos(self.fee_nanos, self.channel)
+
+    def runs(self, at: datetime) -> bool:
+        """Tell whether it holds at an instant."""
+        return self.since <= at and (self.until is None or at < self.until)
 
     def accrued(self, at: datetime) -> int:
         """Return the fee from the beginning up to an instant, R(t), in nano-units of the currency.
@@ -160,6 +168,7 @@ def check_overlap(new: Subscription, existing: Iterable[Subscription], *, also: 
         is_same = old.team == new.team and old.user in names
         if is_same and _begins_before_end(old, new) and _begins_before_end(new, old):
             who = f'"{old.user}"' if old.user == new.user else f'"{old.user}", the same user as "{new.user}",'
+            who = f"The team {who}" if old.team else who
             raise InvalidPlan(
                 f'{who} has "{old.plan}" {_span(old)}, so "{new.plan}" {_span(new)} would overlap it. '
                 f"A {'team' if new.team else 'user'} has one subscription at a time: {_end(old, new)}, "
@@ -175,10 +184,9 @@ def _end(old: Subscription, new: Subscription) -> str:
     """Return how to make room for a subscription."""
     from shlex import quote
 
-    if old.team:
-        return "retire that one with ledger.revise_subscriptions"
     at = show(max(old.since, new.since), new.zone)
-    return f"end that one with `meter subscription end {quote(old.user)} --at {quote(at)} --tz {new.zone}`"
+    holder = f"--team {quote(old.user)}" if old.team else quote(old.user)
+    return f"end that one with `meter subscription end {holder} --at {quote(at)} --tz {new.zone}`"
 
 
 def _span(subscription: Subscription) -> str:

@@ -46,7 +46,7 @@ def known_users(ledger: Ledger, only: str | None = None, at: datetime | None = N
         before = calls.get(user, (first, last))
         calls[user] = (min(first, before[0]), max(last, before[1]))
     held = [each for each in ledger.subscriptions() if not each.team]
-    in_force = {users.resolve(each.user): each for each in held if _runs(each, at)}
+    in_force = {users.resolve(each.user): each for each in held if each.runs(at)}
     found = {*calls, *(users.resolve(each.user) for each in held), *users.told_of()}
     if only is not None:
         found &= {users.resolve(only)}
@@ -65,7 +65,3 @@ def _known(
         first_call=calls[0] if calls else None,
         last_call=calls[1] if calls else None,
     )
-
-
-def _runs(subscription: Subscription, at: datetime) -> bool:
-    return subscription.since <= at and (subscription.until is None or at < subscription.until)
