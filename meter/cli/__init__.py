@@ -17,6 +17,7 @@ COMMANDS = {
     "chat": "Talk to a model from the terminal.",
     "demo": "Hold a dozen real chats and show what they cost.",
     "doctor": "Look for what is wrong, and say what to do.",
+    "economics": "Work out what models cost, from hardware and throughput.",
     "explain": "Show each line of a call's charge.",
     "fx": "Set and list exchange rates.",
     "ledger": "Look at the ledger, prove it and recover it.",
