@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,8 +14,6 @@ from tests.commands import run
 from tests.reporting import call, utc
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from click.testing import Result
 
 
@@ -207,6 +206,56 @@ class TestSubscriptions:
         said("subscription add acme team --from 2026-11-01")
         assert {(row["user"], row["team"]) for row in made("subscription list")} == {("acme", None), (None, "acme")}
         assert [row["user"] for row in made("subscription list --user acme")] == ["acme"]
+
+
+FILE = "team,user,plan,from,until,seats\n"
+
+
+class TestImport:
+    @pytest.fixture(autouse=True)
+    def there(self, acme: None, ledger_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG002  in order
+        monkeypatch.chdir(ledger_path.parent)
+
+    @staticmethod
+    def taken(rows: str, *options: str, status: int = 0, header: str = FILE) -> Result:
+        Path("subs.csv").write_text(header + rows)
+        return said(" ".join(["subscription import subs.csv", *options]), status=status)
+
+    def test_a_team_stands_in_the_place_of_a_user(self) -> None:
+        rows = "acme,,team,2026-11-01,,5\n,alice,team,2026-11-01,,\n"
+        assert "Subscriptions: 2 new." in self.taken(rows).stdout
+        assert [(row["user"], row["team"], row["seats"]) for row in made("subscription list")] == [
+            (None, "acme", 5),
+            ("alice", None, 1),
+        ]
+        assert "0 new, 2 as recorded" in self.taken(rows).stdout
+        assert 'subs.csv:2: the team "acme" changes to team' in self.taken(rows.replace(",5\n", ",6\n")).stdout
+
+    def test_a_file_of_teams_alone_needs_no_column_of_users(self) -> None:
+        self.taken("acme,team,2026-11-01\n", header="team,plan,from\n")
+        assert made("team list")[0]["plan"] == "team"
+
+    def test_a_user_of_a_teams_name_is_another_one(self) -> None:
+        assert "2 new" in self.taken("acme,,team,2026-11-01,,5\n,acme,team,2026-11-01,,\n").stdout
+
+    @pytest.mark.parametrize(
+        ("row", "says"),
+        [
+            ("acne,,team,2026-11-01,,", 'There is no team "acne". Did you mean "acme"?'),
+            ("acme,alice,team,2026-11-01,,", 'it is of the user "alice" and of the team "acme"; give one of the two.'),
+            (",,team,2026-11-01,,", "user and team are empty; give one of the two."),
+            ("acme,,team,2026-11-09,,", 'the team "acme" has "team" from 2026-11-09 on'),
+            ("acme,,team,2026-11-01,,", 'the team "acme" has "team" while subs.csv:2 says "team"'),
+            ("acme,,team,2026-12-01,,0", 'The seats of the subscription of the team "acme" to "team" are 0'),
+        ],
+    )
+    def test_a_wrong_row_is_named_and_nothing_is_taken_in(self, row: str, says: str) -> None:
+        rows = f"acme,,team,2026-11-01,2026-12-01,\n{row}\n"
+        dry = self.taken(rows, "--dry-run", status=2).stderr
+        assert "subs.csv:3" in dry
+        assert says in dry
+        assert self.taken(rows, status=2).stderr == dry
+        assert made("subscription list") == []
 
 
 class TestReports:

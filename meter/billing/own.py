@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from meter.billing.file import Row
     from meter.billing.matching import Matcher
     from meter.plan import Plan
+    from meter.users import Users
 
 FIELDS = (
     *("user", "plan", "from", "until", "price", "currency", "per"),
-    *("seats", "state", "anchor", "channel", "key", "zone"),
+    *("seats", "state", "anchor", "channel", "key", "zone", "team"),
 )
-NEEDED = ("user", "plan", "from")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +38,23 @@ class Phase:
     """What told the plan."""
 
 
-def read_phase(row: Row, matcher: Matcher, *, zone: str, channel: str) -> Phase:
+def needed(columns: Iterable[str]) -> tuple[str, ...]:
+    """Return the columns that a file must have: a team's stands in the place of a user's."""
+    return ("plan", "from") if "team" in columns else ("user", "plan", "from")
+
+
+def read_phase(row: Row, matcher: Matcher, users: Users, *, zone: str, channel: str) -> Phase:
     """Return the phase of a row, at its plan's price where it names none; raise InputError for what cannot be."""
     cells = Cells(row.cells, zone)
-    user, since = cells.needed("user"), cells.instant("from")
+    (holder, is_team), since = _holder(cells, users), cells.instant("from")
     if since is None:
         raise InputError("from is empty; give when it begins.")
     theirs = Theirs(names=(cells.needed("plan"),))
     plan, by = matcher.match(theirs, since)
     until = cells.instant("until")
     made = Subscription(
-        user=user,
+        user=holder,
+        team=is_team,
         plan=plan.name,
         since=since,
         until=until,
@@ -57,10 +63,23 @@ def read_phase(row: Row, matcher: Matcher, *, zone: str, channel: str) -> Phase:
         state=_state(cells, has_end=until is not None),
         anchor=cells.instant("anchor"),
         channel=cells.text("channel") or channel,
-        key=cells.text("key") or _key(user, plan.name, since.isoformat()),
+        key=cells.text("key") or _key(holder, plan.name, since.isoformat(), *["team"] * is_team),
         **_terms(cells, plan),
     )
     return Phase(row.place, made, made.anchor is not None, theirs, by)
+
+
+def _holder(cells: Cells, users: Users) -> tuple[str, bool]:
+    """Return whose a row is, and whether that is a team."""
+    user, team = cells.text("user"), cells.text("team")
+    if user and team:
+        raise InputError(f'it is of the user "{user}" and of the team "{team}"; give one of the two.')
+    if not team:
+        if not user and "team" in cells.values:
+            raise InputError("user and team are empty; give one of the two.")
+        return cells.needed("user"), False
+    users.check_team(team)
+    return team, True
 
 
 def _terms(cells: Cells, plan: Plan) -> dict[str, Any]:
@@ -112,6 +131,6 @@ def _state(cells: Cells, *, has_end: bool) -> Any:
     return text
 
 
-def _key(user: str, plan: str, since: str) -> str:
-    """Return what a row without a key is known by: its user, plan and beginning."""
-    return f"row-{blake2b(chr(0).join((user, plan, since)).encode(), digest_size=8).hexdigest()}"
+def _key(*parts: str) -> str:
+    """Return what a row without a key is known by: its user or team, plan and beginning."""
+    return f"row-{blake2b(chr(0).join(parts).encode(), digest_size=8).hexdigest()}"

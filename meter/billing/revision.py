@@ -99,7 +99,9 @@ def overlaps(subscriptions: Iterable[tuple[Subscription, str]], users: Users | N
         for new, place in of_user[1:]:
             if (last.until is None or new.since < last.until) and (place or at):
                 first, second = ((last, at), (new, place)) if place else ((new, place), (last, at))
-                faults[Fault(second[1], f"{_said(*second)}, while {_said(*first)}; a user has one at a time.")] = None
+                faults[
+                    Fault(second[1], f"{_said(*second)}, while {_said(*first)}; {_one(second[0])} has one at a time.")
+                ] = None
             if last.until is not None and (new.until is None or new.until > last.until):
                 last, at = new, place
     return list(faults)
@@ -109,8 +111,12 @@ def _plain(each: Subscription) -> Subscription:
     return replace(each, added_at=None, number=None, anchor=each.anchor or each.since)
 
 
+def _one(each: Subscription) -> str:
+    return "a team" if each.team else "a user"
+
+
 def _said(each: Subscription, place: str) -> str:
     where = place or (f'is recorded with the key "{each.key}"' if each.key else "was added by hand")
     until = f" until {show(each.until, each.zone)}" if each.until else " on"
-    told = f'"{each.user}" has "{each.plan}" from {show(each.since, each.zone)}{until}'
+    told = f'{each.holder} has "{each.plan}" from {show(each.since, each.zone)}{until}'
     return f"{told} ({where})"

@@ -10,6 +10,7 @@ from meter.billing import own, stripe
 from meter.billing.file import Fault, check_columns
 from meter.billing.revision import Revision, Wanted, revise
 from meter.errors import InputError
+from meter.users import NOBODY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -62,7 +63,7 @@ def read_subscriptions(
         left_out: list[str] = []
         wanted = _of_stripe(table, matching, given, skipped)
     else:
-        left_out = check_columns(table, own.FIELDS, own.NEEDED)
+        left_out = check_columns(table, own.FIELDS, own.needed(table.columns))
         wanted = _of_own(table, matching, given)
     matching.tell()
     table.refuse()
@@ -126,7 +127,7 @@ def _of_own(table: Table, matching: _Matching, given: Given) -> list[Wanted]:
     keyed: dict[str, list[own.Phase]] = defaultdict(list)
     for row in table.rows:
         try:
-            phase = own.read_phase(row, matching.matcher, zone=given.zone, channel=given.channel)
+            phase = own.read_phase(row, matching.matcher, given.users or NOBODY, zone=given.zone, channel=given.channel)
             for before in keyed[phase.subscription.key]:
                 _check_apart(before, phase)
             keyed[phase.subscription.key].append(phase)
@@ -146,6 +147,6 @@ def _check_apart(one: own.Phase, other: own.Phase) -> None:
     first, second = sorted((one.subscription, other.subscription), key=lambda each: each.since)
     if first.until is None or second.since < first.until:
         raise InputError(
-            f'"{second.user}" has "{second.plan}" while {one.place} says "{first.plan}"; '
+            f'{second.holder} has "{second.plan}" while {one.place} says "{first.plan}"; '
             "give one of the two a beginning or an end that keeps them apart."
         )

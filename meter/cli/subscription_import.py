@@ -49,7 +49,8 @@ def import_(file: Path, **given: Any) -> None:
     """Take in the subscriptions of a file, all of them or none.
 
     Stripe's is its export of subscriptions (CSV) or objects of its API (JSON). Another CSV has the columns user, plan,
-    from, until, price, currency, per, seats, state, anchor, channel and key, of which the first three are needed.
+    from, until, price, currency, per, seats, state, anchor, channel and key, of which the first three are needed, or
+    team in the place of user.
 
     A subscription is known by its key (at Stripe its id). The same file again changes nothing. Where a row says
     something new, that holds from its running billing period on, or from the time it names; what was recorded of the
@@ -129,7 +130,11 @@ def _say(found: Read, *, dry_run: bool) -> None:
         counts = {name: sum(row["outcome"] == name for row in rows) for name in _OUTCOMES}
         put(json_document({"dry_run": dry_run, **counts, "matched": matched, "rows": rows}))
     elif form() != "table":
-        put(write_list(form(), [Column(name) for name in ("place", "key", "user", "plan", "outcome", "why")], rows))
+        put(
+            write_list(
+                form(), [Column(name) for name in ("place", "key", "user", "team", "plan", "outcome", "why")], rows
+            )
+        )
     else:
         if matched:
             columns = [Column("theirs"), Column("plan"), Column("by"), Column("rows", kind="count")]
@@ -147,10 +152,11 @@ def _rows(found: Read) -> Iterator[dict[str, Any]]:
     for outcome, wanted in (("new", revision.new), ("changed", revision.changed), ("same", revision.same)):
         for each in wanted:
             last = each.phases[-1]
-            row = {"place": each.place, "key": each.key, "user": last.user, "plan": last.plan}
-            yield {**row, "outcome": outcome, "why": None}
+            who = {"user": None if last.team else last.user, "team": last.user if last.team else None}
+            yield {"place": each.place, "key": each.key, **who, "plan": last.plan, "outcome": outcome, "why": None}
     for fault in found.skipped:
-        yield {"place": fault.place, "key": None, "user": None, "plan": None, "outcome": "skipped", "why": fault.why}
+        nothing = dict.fromkeys(("key", "user", "team", "plan"))
+        yield {"place": fault.place, **nothing, "outcome": "skipped", "why": fault.why}
 
 
 def _sentences(found: Read, rows: list[dict[str, Any]], *, dry_run: bool) -> Iterator[str]:
@@ -183,4 +189,5 @@ def _change(wanted: Wanted) -> str:
     last = wanted.phases[-1]
     price = f"{shown(amount(last.price_nanos))} {last.currency} per {last.interval}"
     until = f", until {show(last.until, last.zone)}" if last.until else ""
-    return f"{wanted.place}: {last.user} changes to {last.plan}, {price}, {last.state}{until}"
+    who = last.holder if last.team else last.user
+    return f"{wanted.place}: {who} changes to {last.plan}, {price}, {last.state}{until}"

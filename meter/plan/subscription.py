@@ -107,6 +107,11 @@ class Subscription:
         """What is left of it without tax and the channel's fee."""
         return self.conditions.net_nanos(self.fee_nanos, self.channel)
 
+    @property
+    def holder(self) -> str:
+        """Who has it, as messages name them."""
+        return f'the team "{self.user}"' if self.team else f'"{self.user}"'
+
     def runs(self, at: datetime) -> bool:
         """Tell whether it holds at an instant."""
         return self.since <= at and (self.until is None or at < self.until)
