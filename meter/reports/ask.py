@@ -129,6 +129,10 @@ class Ask:
             return (team or (None if user is None else self.users.team(user, at)),)
         return key
 
+    def cuts(self) -> set[datetime]:
+        """Return the instants at which a call of one user may come to stand in another row."""
+        return self.users.changes() if self.by == "team" and self.users is not None else set()
+
     def line_of(self, user: str | None) -> str | None:
         """Return the line on which a user's calls and fees stand; those of the kind `shared` have one together."""
         if user is None or self.users is None:

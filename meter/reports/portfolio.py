@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from meter.reports.ask import UNATTRIBUTED
 from meter.reports.money import amount, decimal_of
+from meter.reports.payers import rows_by_payer
 from meter.reports.row import COUNTS, Row, sum_rows
 from meter.reports.who import INTERNAL, SHARED, TEAM, Apart, is_customer, is_user
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 KINDS = ("paying", "unmetered", "trial", "free", "teams", "internal", "shared", "unattributed")
 """What users are, as they are listed; each is one of them, so that they add up. `unmetered` pay and made no call.
 
-A team is none of its members: its fee stands alone.
+With the fee of a team stand the calls that it pays for; its members are none of its users where they pay themselves.
 """
 _APART = {TEAM: "teams", "internal": "internal", "shared": "shared"}
 """The kind of a row to that of its line, where that is no customer's."""
@@ -91,7 +92,7 @@ class Portfolio:
         if len(each) > 1:
             summed = {*COUNTS, "loss_makers", "idle", "users"}
             total = {key: sum(line[key] for line in each) if key in summed else None for key in total}
-            total["users"] = sum(map(is_user, _by_user(self.report.rows)))
+            total["users"] = len({row.labels[0] for row in self.report.rows if is_user(row.labels[0])})
         return {
             "header": {**self.report.header.record(), "by": "plan"},
             "rows": [line.record(("plan",)) for line in self.plans],
@@ -118,23 +119,24 @@ class Portfolio:
 
 def portfolio(ledger: Ledger, report: Report) -> Portfolio:
     """Return a report by user put together by plan and by kind."""
-    rows = report.rows
-    named = [row for row in rows if is_customer(row.labels[0], row.kind)]
+    rows = rows_by_payer(ledger, report)
+    named = [row for row in report.rows if is_customer(row.labels[0], row.kind)]
+    paying = [row for row in rows if is_customer(row.labels[0], row.kind)]
     span = ledger.span()
     return Portfolio(
         report=report,
-        plans=_plans(report),
-        kinds=tuple(sorted(_lines(report, kind_of), key=lambda line: KINDS.index(str(line.row.labels[0])))),
-        totals=tuple(_line(rows, total) for total in report.totals),
-        worst=tuple(sorted(filter(_costs_more, named), key=lambda row: row.gross_profit_nanos or 0)[:WORST]),
+        plans=_plans(report, rows),
+        kinds=tuple(sorted(_lines(report, rows, kind_of), key=lambda line: KINDS.index(str(line.row.labels[0])))),
+        totals=tuple(_line(rows, total) for total in sum_rows(rows, report.header.ask.currency)),
+        worst=tuple(sorted(filter(_costs_more, paying), key=lambda row: row.gross_profit_nanos or 0)[:WORST]),
         top=_concentration(named, report.header.ask.currency),
         first_call=span[0] if span else None,
     )
 
 
-def _plans(report: Report) -> tuple[Line, ...]:
+def _plans(report: Report, rows: Sequence[Row]) -> tuple[Line, ...]:
     """Return a line for each plan as the report's listing sorts them, where it does by what plans have."""
-    lines = sorted(_lines(report, _plan_of), key=_last_are_those_without)
+    lines = sorted(_lines(report, rows, _plan_of), key=_last_are_those_without)
     if not lines or report.listing.column not in lines[0].record(("plan",)):
         return tuple(lines)
     return tuple(
@@ -161,18 +163,18 @@ def _plan_of(row: Row) -> str | None:
     return {"shared": SHARED, "internal": INTERNAL}.get(row.kind or "", row.plan)
 
 
-def _lines(report: Report, key: Callable[[Row], str | None]) -> list[Line]:
+def _lines(report: Report, rows: Sequence[Row], key: Callable[[Row], str | None]) -> list[Line]:
     """Return a line for each value of a key and each currency in it.
 
     A user's rows in several currencies have the key of the first: they are one user.
     """
     groups: dict[str | None, list[Row]] = {}
-    for rows in _by_user(report.rows).values():
-        groups.setdefault(key(rows[0]), []).extend(rows)
+    for of_one in _by_user(rows).values():
+        groups.setdefault(key(of_one[0]), []).extend(of_one)
     return [
-        _line(rows, replace(total, labels=(label,), plan=None))
-        for label, rows in groups.items()
-        for total in sum_rows(rows, report.header.ask.currency)
+        _line(found, replace(total, labels=(label,), plan=None))
+        for label, found in groups.items()
+        for total in sum_rows(found, report.header.ask.currency)
     ]
 
 
@@ -183,7 +185,7 @@ def _line(rows: Sequence[Row], total: Row) -> Line:
     idle = [row for row in own if kind_of(row) == "unmetered"]
     return Line(
         row=total,
-        users=len({row.labels for row in own if is_user(row.labels[0])}),
+        users=len({row.labels[0] for row in own if is_user(row.labels[0])}),
         loss_makers=len(losing),
         loss_nanos=-sum(row.gross_profit_nanos or 0 for row in losing),
         idle=len(idle),
@@ -191,10 +193,11 @@ def _line(rows: Sequence[Row], total: Row) -> Line:
     )
 
 
-def _by_user(rows: Iterable[Row]) -> dict[str | None, list[Row]]:
-    users: dict[str | None, list[Row]] = {}
+def _by_user(rows: Iterable[Row]) -> dict[tuple[str | None, ...], list[Row]]:
+    """Return the rows of each user, those that a team pays for apart, whatever currency they are in."""
+    users: dict[tuple[str | None, ...], list[Row]] = {}
     for row in rows:
-        users.setdefault(row.labels[0], []).append(row)
+        users.setdefault(row.labels, []).append(row)
     return users
 
 

@@ -55,8 +55,7 @@ def slices_of(ask: Ask, fx: FxTable, currencies: Iterable[str]) -> list[Slice]:
     foreign = sorted(set(currencies) - {ask.currency})
     stretches = {code: fx.pieces(code, ask.currency, window.since, window.until) for code in foreign}
     cuts = {since for stretch in stretches.values() for since, _, _ in stretch}
-    if ask.by == "team" and ask.users is not None:
-        cuts |= ask.users.changes()
+    cuts |= ask.cuts()
     scale = lcm(*(rate.denominator for stretch in stretches.values() for _, _, rate in stretch if rate is not None))
     slices = []
     for label, piece in pieces:

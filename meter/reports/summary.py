@@ -150,8 +150,9 @@ def _by_group(
     """Return a row for each group with calls, and by user for each with a subscription or a charge too."""
     earned = earned_by_user(subscriptions, slices, ask, real)
     rows = []
-    for key in dict.fromkeys([*costs, *((user,) for user in earned)]):
-        terms = earned.get(key[0]) or Earned() if ask.has_revenue else None
+    others = (None,) * (len(ask.columns) - 1)
+    for key in dict.fromkeys([*costs, *((user, *others) for user in earned)]):
+        terms = (earned.get(key[0]) if key[1:] == others else None) or Earned() if ask.has_revenue else None
         kind = ask.kind_of(key[0], terms.kind if terms else None)
         rows += rows_of(key, costs.get(key, {}), terms, ask.currency, _scale(slices), kind)
     rows.sort(key=_worst_first(ask.currency) if ask.has_revenue else _dearest_first(ask.currency))
