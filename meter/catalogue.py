@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from meter.errors import UnknownName, suggest
-from meter.period import Interval, Unit
-from meter.plan import Conditions, Included, Plan, to_nanos
+from meter.period import Interval, Unit, zone
+from meter.plan import Conditions, Included, Plan, plan_at, to_nanos
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from datetime import datetime
 
 SAME = "same"
 """As the source of a row: that of the row before."""
@@ -109,6 +110,17 @@ def published(name: str, day: date) -> Published:
             return each
     times = " and ".join(_time(each) for each in rows)
     raise UnknownName(f'"{rows[0].name}" was sold {times}, not on {day}; give --at with a day of that time.')
+
+
+def plan_named(plans: Iterable[Plan], name: str, at: datetime, zone_name: str) -> Plan:
+    """Return the version of a plan at an instant: the ledger's, else the catalogue's; raise UnknownName for none."""
+    plans = list(plans)
+    if name in {each.name for each in plans}:
+        return plan_at(plans, name, at)
+    try:
+        return published(name, at.astimezone(zone(zone_name)).date()).plan()
+    except UnknownName as error:
+        raise UnknownName(f'There is no plan "{name}" in the ledger. {error}') from None
 
 
 def _near(name: str) -> str:

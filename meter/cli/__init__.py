@@ -23,6 +23,7 @@ COMMANDS = {
     "ledger": "Look at the ledger, prove it and recover it.",
     "plan": "Add and list plans.",
     "price": "Show and set the rates of models.",
+    "question": "Show what one question costs on a model, and how many a fee buys.",
     "report": "Show what each user cost and paid.",
     "statement": "Show one user's use, allowance and fee.",
     "revenue": "Take in and list what was really charged.",

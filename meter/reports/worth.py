@@ -12,10 +12,9 @@ from datetime import timedelta
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from meter.errors import InputError, UnknownName
+from meter.errors import InputError
 from meter.fx import FxTable
 from meter.period import Window, show, split, zone
-from meter.plan import plan_at
 from meter.reports.margin import in_force
 from meter.reports.summary import summarize
 
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
     from meter.ledger import Ledger
-    from meter.plan import Plan, Subscription
+    from meter.plan import Subscription
     from meter.reports.ask import Ask
     from meter.reports.header import Header
     from meter.reports.money import Nanos
@@ -161,7 +160,10 @@ def worth(ledger: Ledger, ask: Ask, plan: str | None = None) -> Worth:
     if plan is None:
         subscriptions = _own(ledger, ask)
     else:
-        subscriptions = [_plan(ledger, plan, ask).subscribe("-", ask.window.since, zone=ask.window.zone)]
+        from meter.catalogue import plan_named  # only where a plan is held against
+
+        since, zone_name = ask.window.since, ask.window.zone
+        subscriptions = [plan_named(ledger.plans(), plan, since, zone_name).subscribe("-", since, zone=zone_name)]
     window = _covered(ask.window, subscriptions)
     ask = replace(ask.of(ledger), by="day", window=window)
     report = summarize(ledger, ask)
@@ -228,18 +230,6 @@ def _own(ledger: Ledger, ask: Ask) -> list[Subscription]:
             f"`meter subscription add {user} claude-pro --from {show(ask.window.since, ask.window.zone)[:10]}`."
         )
     return found
-
-
-def _plan(ledger: Ledger, name: str, ask: Ask) -> Plan:
-    from meter.catalogue import published
-
-    plans: Sequence[Plan] = ledger.plans()
-    if name in {each.name for each in plans}:
-        return plan_at(plans, name, ask.window.since)
-    try:
-        return published(name, ask.window.since.astimezone(zone(ask.window.zone)).date()).plan()
-    except UnknownName as error:
-        raise UnknownName(f'There is no plan "{name}" in the ledger. {error}') from None
 
 
 def _covered(window: Window, subscriptions: Sequence[Subscription]) -> Window:
