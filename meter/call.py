@@ -13,7 +13,7 @@ from meter.charge import price_call
 from meter.clients import wrap_client
 from meter.model import resolve
 from meter.recording import Observed
-from meter.through import pass_through, pass_through_async
+from meter.through import named, pass_through, pass_through_async
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -138,23 +138,11 @@ class Meter:
 
     def _call(self, verb: str, args: tuple[Any, ...], request: dict[str, Any]) -> Any:
         send = functools.partial(backend.call, verb)
-        return pass_through(self._books, verb, named(verb, args, request), send)
+        return pass_through(self._books, verb, named(verb, POSITIONAL[verb], args, request), send)
 
     async def _acall(self, verb: str, args: tuple[Any, ...], request: dict[str, Any]) -> Any:
         send = functools.partial(backend.acall, f"a{verb}")
-        return await pass_through_async(self._books, verb, named(verb, args, request), send)
-
-
-def named(verb: str, args: tuple[Any, ...], request: dict[str, Any]) -> dict[str, Any]:
-    """Return a request with the parameters that were given by position under their names."""
-    names = POSITIONAL[verb]
-    if len(args) > len(names):
-        raise TypeError(f"{verb} takes {' and '.join(names)} by position; name the other arguments.")
-    for name, value in zip(names, args, strict=False):
-        if name in request:
-            raise TypeError(f"{verb} got two values for {name}.")
-        request[name] = value
-    return request
+        return await pass_through_async(self._books, verb, named(verb, POSITIONAL[verb], args, request), send)
 
 
 def completion(*args: Any, **request: Any) -> Any:

@@ -55,3 +55,14 @@ async def pass_through_async(
     finally:
         attempt.layer.leave(mark)
     return MeteredStream(response, attempt) if attempt.streams else await attempt.finish_async(response)
+
+
+def named(verb: str, names: tuple[str, ...], args: tuple[Any, ...], request: dict[str, Any]) -> dict[str, Any]:
+    """Return a request with the parameters that were given by position under their names."""
+    if len(args) > len(names):
+        raise TypeError(f"{verb} takes {' and '.join(names)} by position; name the other arguments.")
+    for name, value in zip(names, args, strict=False):
+        if name in request:
+            raise TypeError(f"{verb} got two values for {name}.")
+        request[name] = value
+    return request

@@ -106,6 +106,7 @@ class Point:
     read: int = 0
     write: int = 0
     hour: int = 0
+    half_day: int = 0
     audio: int = 0
     read_audio: int = 0
     image: int = 0
@@ -118,10 +119,11 @@ class Point:
 
     def ours(self) -> Usage:
         """Return it as meter has it."""
+        counts = {"cache_read_audio": self.read_audio, "cache_write_12h": self.half_day}
         return Usage(
             input_tokens=self.given,
             cache_read_tokens=self.read,
-            cache_write_tokens=self.write,
+            cache_write_tokens=self.write + self.half_day,
             cache_write_1h_tokens=self.hour,
             input_audio_tokens=self.audio,
             input_image_tokens=self.image,
@@ -130,7 +132,7 @@ class Point:
             reasoning_tokens=self.reasoning,
             output_audio_tokens=self.made_audio,
             output_image_tokens=self.made_image,
-            counts=(("cache_read_audio", Decimal(self.read_audio)),) if self.read_audio else (),
+            counts=tuple((name, Decimal(count)) for name, count in counts.items() if count),
             service_tier=self.tier,
         )
 
@@ -146,10 +148,12 @@ class Point:
         }
         if self.read_audio:
             given["cached_tokens_details"] = {"audio_tokens": self.read_audio}
-        if self.write or self.hour:
-            given["cache_creation_tokens"] = self.write + self.hour
+        if self.write or self.hour or self.half_day:
+            given["cache_creation_tokens"] = self.write + self.hour + self.half_day
+            # older ones know of no half day
+            later = {"ephemeral_12h_input_tokens": self.half_day} if self.half_day else {}
             given["cache_creation_token_details"] = utils.CacheCreationTokenDetails(
-                ephemeral_5m_input_tokens=self.write, ephemeral_1h_input_tokens=self.hour
+                ephemeral_5m_input_tokens=self.write, ephemeral_1h_input_tokens=self.hour, **later
             )
         made = {
             "reasoning_tokens": self.reasoning or None,
@@ -205,6 +209,8 @@ def _shapes(row: Row) -> Iterator[Point]:
         yield Point(given=given, image=part, video=part, made_image=300)
         if row.names("cache_creation_input_token_cost_above_1hr"):
             yield Point(given=given, read=part, write=part, hour=part)
+        if row.names("cache_creation_input_token_cost_above_12hr"):
+            yield Point(given=given, read=part, write=part, half_day=part)
         if row.names("cache_read_input_audio_token_cost"):
             yield Point(given=given, read=part, audio=part, read_audio=part // 2)
 

@@ -133,6 +133,17 @@ def test_cached_audio_is_billed_at_its_own_rate_where_the_provider_tells_it() ->
     }
 
 
+def test_a_write_for_half_a_day_is_billed_apart_and_unknown_without_a_rate() -> None:
+    """Pitfall 7."""
+    usage = Usage(input_tokens=1000, cache_write_tokens=600, counts=counted(cache_write_12h=200))
+    rates = {"input": 2, "cache_write": "2.5"}
+    charge = price_call(usage, priced(per_mtok(**rates, cache_write_12h=5)))
+    # 200 for half a day x 5; 400 more written x 2.5; 400 x 2
+    assert (charge.amount, charge.status) == (Decimal("0.0028"), "priced")
+    unknown = price_call(usage, priced(per_mtok(**rates)))
+    assert (unknown.amount, unknown.status) == (Decimal("0.0018"), "partial")
+
+
 def test_an_overlap_larger_than_what_it_is_part_of_is_cut() -> None:
     """Pitfall 6: no bucket goes below 0, whatever a provider says."""
     usage = Usage(input_tokens=10, cache_read_tokens=4, input_audio_tokens=6, counts=counted(cache_read_audio=99))

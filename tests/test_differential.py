@@ -12,6 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import pytest
@@ -47,8 +48,11 @@ class Rule:
     source: str
     providers: frozenset[str]
     holds: Callable[[Row, Point], bool]
+    until: tuple[int, int] | None = None
+    """The version of litellm from which it holds no longer."""
 
 
+INSTALLED = tuple(int(part) for part in version("litellm").split(".")[:2])
 COST = "litellm/llms/{}/cost_calculator.py"
 RULES = (
     Rule(
@@ -88,6 +92,7 @@ RULES = (
         holds=lambda row, point: bool(
             point.audio and point.tier in {"priority", "fast"} and row.names("input_cost_per_audio_token_priority")
         ),
+        until=(1, 110),
     ),
 )
 """litellm's functions do something else than its map says."""
@@ -128,7 +133,9 @@ def test_meter_and_litellm_agree_on_every_model_whose_tokens_cost() -> None:
     assert not unexplained
     assert compared > 300
     if FULL:
-        assert set(used) == {*MODELS, *(rule.why for rule in RULES)}, "a reason that no longer holds"
+        assert set(used) == {*MODELS, *(rule.why for rule in RULES if not rule.until or rule.until > INSTALLED)}, (
+            "a reason that no longer holds"
+        )
         assert len(MODELS) <= compared // 100
 
 

@@ -542,6 +542,25 @@ def test_the_grammar_of_keys_is_read(own_map: Any) -> None:
     assert [rate("input", tokens, "batch") for tokens in (200_000, 200_001)] == [Decimal("1.5"), Decimal("1.5")]
 
 
+def test_a_write_for_half_a_day_has_a_rate_of_its_own_at_each_size_and_tier(own_map: Any) -> None:
+    """Pitfall 7."""
+    key = "cache_creation_input_token_cost"
+    row = {
+        "litellm_provider": "openai",
+        "input_cost_per_token": 2e-06,
+        key: 2.5e-06,
+        f"{key}_above_12hr": 5e-06,
+        f"{key}_above_12hr_above_272k_tokens": 1e-05,
+        f"{key}_above_12hr_flex": 2.4e-06,
+    }
+    price = own_map({"gpt-x": row}).find("gpt-x", "openai", NOW)
+
+    def rate(tokens: int, tier: str | None = None) -> Decimal:
+        return price.rates_for(Usage(input_tokens=tokens, service_tier=tier))["cache_write_12h"] * 10**6
+
+    assert [rate(272_000), rate(272_001), rate(1, "flex")] == [5, 10, Decimal("2.4")]
+
+
 def test_at_xai_the_threshold_itself_is_long(own_map: Any) -> None:
     """Pitfall 9."""
     row = {"litellm_provider": "xai", "input_cost_per_token": 3e-06, "input_cost_per_token_above_200k_tokens": 6e-06}

@@ -50,7 +50,9 @@ def only(metered: meter.Meter) -> Entry:
 
 
 def shape(chunks: list[Any]) -> list[Any]:
-    return [(c.choices[0].delta.content, c.choices[0].finish_reason, getattr(c, "usage", None) is None) for c in chunks]
+    """Return what stands in each chunk; that of the usage has a choice without text, or none at all."""
+    said = [[(choice.delta.content, choice.finish_reason) for choice in chunk.choices] for chunk in chunks]
+    return [(choices, getattr(chunk, "usage", None) is None) for choices, chunk in zip(said, chunks, strict=True)]
 
 
 @pytest.mark.parametrize("asked", [False, True])
@@ -322,7 +324,7 @@ ODD: dict[str, tuple[list[Any], str, str]] = {
     "that ends at its length": ([HELLO, chunk({}, "length"), SAID], "ok", "provider"),
     "of a tool call": ([chunk({"tool_calls": [CALL]}), chunk({}, "tool_calls"), SAID], "ok", "provider"),
     "of a tool call without usage": ([chunk({"tool_calls": [CALL]}), chunk({}, "tool_calls")], "ok", "counted"),
-    # litellm makes a reason up, and hides whether `[DONE]` was there
+    # litellm makes a reason up, and hides whether `[DONE]` was there; newer ones raise
     "that gives no reason to stop": ([HELLO, HELLO], "cancelled", "counted"),
     "that gives no reason to stop but has usage": ([HELLO, SAID], "ok", "provider"),
     "without an event": ([], "cancelled", "counted"),
@@ -336,19 +338,30 @@ async def test_an_odd_stream_is_read_like_litellms_and_is_one_entry(
 ) -> None:
     """Pitfalls 15 to 17: what providers send, and what they leave out."""
     import litellm
+    import openai
 
-    async def read(made: Any) -> list[Any]:
-        return [each async for each in await made.acompletion(**call)] if awaited else list(made.completion(**call))
+    async def read(made: Any) -> tuple[list[Any], str | None]:
+        """Return what arrived and what was raised behind it."""
+        chunks: list[Any] = []
+        try:
+            stream = await made.acompletion(**call) if awaited else made.completion(**call)
+            while True:
+                chunk = await anext(stream) if awaited else next(stream)
+                chunks.append(chunk.model_dump(exclude={"id", "created"}))
+        except (StopIteration, StopAsyncIteration):
+            return chunks, None
+        except openai.OpenAIError as error:
+            return chunks, type(error).__name__
 
     call = {**loopback.call, "stream": True, "stream_options": {"include_usage": True}, "max_retries": 0}
     loopback.say(events=events).say(events=events)
     bare, ours = await read(litellm), await read(metered)
-    assert [each.model_dump(exclude={"id", "created"}) for each in ours] == [
-        each.model_dump(exclude={"id", "created"}) for each in bare
-    ]
+    assert ours == bare
     entry = only(metered)
     assert entry.usage is not None
-    assert (entry.outcome, entry.usage.source) == (outcome, source)
+    # a consumer who saw an error has no whole answer, also where its usage arrived
+    assert (entry.outcome, entry.usage.source) == ("cancelled" if ours[1] else outcome, source)
+    assert entry.error == ours[1]
     if source == "provider":
         assert (entry.usage.input_tokens, entry.usage.output_tokens) == (100, 50)
     assert metered.ledger.holds() == []
@@ -358,15 +371,22 @@ async def test_an_odd_stream_is_read_like_litellms_and_is_one_entry(
 def test_a_stream_that_the_server_ends_in_the_middle_is_cancelled_with_what_arrived(
     usage_at: Any, metered: meter.Meter, loopback: Loopback
 ) -> None:
-    """Pitfall 16: the connection is closed as it should be, and litellm makes a reason to stop up."""
+    """Pitfall 16: the connection is closed as it should be; litellm makes a reason to stop up, newer ones raise."""
+    import openai
+
     usage = {"prompt_tokens": 100, "completion_tokens": 1, "total_tokens": 101}
     more = {"usage": usage} if usage_at == "every" else {}
     loopback.say(events=[chunk({"content": f"{word} "}, **more) for word in ("Hello", "there")], done=False)
-    read = list(metered.completion(**loopback.call, stream=True))
-    assert read[-1].choices[0].finish_reason == "stop"
+    reason, raised = None, None
+    try:
+        for each in metered.completion(**loopback.call, stream=True):
+            reason = each.choices[0].finish_reason
+    except openai.OpenAIError as error:
+        raised = type(error).__name__
     entry = only(metered)
     assert entry.usage is not None
-    assert entry.outcome == "cancelled"
+    assert (reason == "stop") == (raised is None)
+    assert (entry.outcome, entry.error) == ("cancelled", raised)
     assert (entry.usage.input_tokens, entry.usage.source) == ((8, "counted") if more == {} else (100, "mixed"))
     assert entry.usage.output_tokens == tokens.count_text("Hello there ")
 

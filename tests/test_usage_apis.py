@@ -120,6 +120,46 @@ CASES: dict[str, tuple[Any, Usage]] = {
             counts=counted(cache_read_audio=8),
         ),
     ),
+    "writes of OpenAI's by how long they are kept": (
+        {
+            "object": "response",
+            "usage": {
+                "input_tokens": 2_000,
+                "input_tokens_details": {
+                    "cached_tokens": 100,
+                    "cache_write_tokens": 1_500,
+                    "cache_write_tokens_details": {"ttl_30m_tokens": 1_000, "ttl_12h_tokens": 500},
+                },
+                "output_tokens": 10,
+                "total_tokens": 2_010,
+            },
+        },
+        Usage(
+            input_tokens=2_000,
+            cache_read_tokens=100,
+            cache_write_tokens=1_500,
+            output_tokens=10,
+            counts=counted(cache_write_12h=500),
+        ),
+    ),
+    "the same as litellm has it": (
+        {
+            "usage": {
+                "prompt_tokens": 2_000,
+                "prompt_tokens_details": {
+                    "cache_creation_tokens": 1_500,
+                    "cache_creation_token_details": {
+                        "ephemeral_5m_input_tokens": None,
+                        "ephemeral_30m_input_tokens": 1_000,
+                        "ephemeral_12h_input_tokens": 500,
+                    },
+                },
+                "completion_tokens": 10,
+                "total_tokens": 2_010,
+            },
+        },
+        Usage(input_tokens=2_000, cache_write_tokens=1_500, output_tokens=10, counts=counted(cache_write_12h=500)),
+    ),
     "tools of OpenAI's": (
         {
             "object": "response",

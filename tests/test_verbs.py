@@ -189,6 +189,14 @@ async def test_a_routers_awaited_stream_is_metered(router: Any, metered: meter.M
     assert (entry.outcome, entry.attempts, entry.nanos) == ("ok", 2, 4_800)
 
 
+def test_a_router_is_given_too_much_by_position_as_without_meter(router: Any, metered: meter.Meter) -> None:
+    metered.wrap(router)
+    for more in ({}, {"messages": HELLO}):
+        with pytest.raises(TypeError):
+            router.completion("group", HELLO, *([] if more else [1] * 9), **more)
+    assert list(metered.ledger.entries(Query())) == []
+
+
 def test_what_is_no_router_cannot_be_wrapped(metered: meter.Meter) -> None:
     with pytest.raises(meter.InputError, match=r"builtins\.dict"):
         metered.wrap({})

@@ -49,6 +49,7 @@ PER_MILLION = {
     "cache_read": "Input tokens read from a cache; else as input.",
     "cache_write": "Input tokens written to a cache; else as input.",
     "cache_write_1h": "Input tokens written to a cache for an hour.",
+    "cache_write_12h": "Input tokens written to a cache for half a day.",
     "reasoning": "Reasoning tokens; else as output.",
 }
 """Items whose rates are given per million tokens, each with its help."""

@@ -61,13 +61,13 @@ def _in_place_of(books: Books, verb: str, own: Callable[..., Any]) -> Callable[.
 
         @functools.wraps(own)
         def call(*args: Any, **request: Any) -> Any:
-            return pass_through(books, verb, bound(own, args, request), lambda sent: own(**sent))
+            return pass_through(books, verb, bound(verb, own, args, request), lambda sent: own(**sent))
 
         return call
 
     @functools.wraps(own)
     async def call_async(*args: Any, **request: Any) -> Any:
-        request = bound(own, args, request)
+        request = bound(verb, own, args, request)
         return await pass_through_async(books, verb.removeprefix("a"), request, lambda sent: own(**sent))
 
     return call_async

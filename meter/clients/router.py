@@ -6,22 +6,27 @@ import functools
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from meter.through import pass_through, pass_through_async
+from meter.through import named, pass_through, pass_through_async
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from meter.books import Books
 
-VERBS = ("completion", "text_completion", "embedding", "responses")
-"""What a Router has, plain and with an `a` before it."""
+POSITIONAL = {
+    "completion": ("model", "messages"),
+    "text_completion": ("model", "prompt"),
+    "embedding": ("model", "input"),
+    "responses": ("input", "model"),
+}
+"""What a Router has, plain and with an `a` before it, with what may be given by position where it does not say so."""
 _MARK = "_meter_wrapped"
 
 
 def meter_router(books: Books, router: Any) -> None:
     """Meter a Router from now on; twice is once."""
     if not router.__dict__.get(_MARK):
-        for verb in VERBS:
+        for verb in POSITIONAL:
             _replace(router, verb, functools.partial(_metered, books))
             _replace(router, f"a{verb}", functools.partial(_metered_async, books))
         router.__dict__[_MARK] = True
@@ -38,20 +43,27 @@ def _replace(client: Any, name: str, metered: Callable[[str, Callable[..., Any]]
         setattr(client, name, functools.wraps(own)(metered(name.removeprefix("a"), own)))
 
 
-def bound(own: Callable[..., Any], args: tuple[Any, ...], request: dict[str, Any]) -> dict[str, Any]:
+def bound(verb: str, own: Callable[..., Any], args: tuple[Any, ...], request: dict[str, Any]) -> dict[str, Any]:
     """Return a request with the parameters that were given by position under their names."""
-    return {**dict(zip(inspect.signature(own).parameters, args, strict=False)), **request} if args else request
+    if not args:
+        return request
+    parameters = inspect.signature(own).parameters.values()
+    # a newer Router's verbs take whatever they are given
+    is_open = any(each.kind is each.VAR_POSITIONAL for each in parameters)
+    return named(
+        verb, POSITIONAL[verb.removeprefix("a")] if is_open else tuple(each.name for each in parameters), args, request
+    )
 
 
 def _metered(books: Books, verb: str, own: Callable[..., Any]) -> Callable[..., Any]:
     def call(*args: Any, **request: Any) -> Any:
-        return pass_through(books, verb, bound(own, args, request), lambda sent: own(**sent))
+        return pass_through(books, verb, bound(verb, own, args, request), lambda sent: own(**sent))
 
     return call
 
 
 def _metered_async(books: Books, verb: str, own: Callable[..., Any]) -> Callable[..., Any]:
     async def call(*args: Any, **request: Any) -> Any:
-        return await pass_through_async(books, verb, bound(own, args, request), lambda sent: own(**sent))
+        return await pass_through_async(books, verb, bound(verb, own, args, request), lambda sent: own(**sent))
 
     return call

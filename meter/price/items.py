@@ -9,6 +9,7 @@ TOKEN_ITEMS = (
     "cache_read_image",
     "cache_write",
     "cache_write_1h",
+    "cache_write_12h",
     "cache_write_audio",
     "input_audio",
     "input_image",
@@ -63,7 +64,8 @@ FALLBACK = {
 }
 """Where a price names no rate of its own for an item, the item is billed as the first of these that has one.
 
-A one-hour cache write and audio have no entry: vendors bill them apart, so without a rate their cost is unknown.
+A cache write for an hour or longer and audio have no entry: vendors bill them apart, so without a rate their cost is
+unknown.
 """
 LISTED_FALLBACK = FALLBACK | {
     "cache_read_audio": ("cache_read", "input_audio", "input"),
@@ -96,6 +98,7 @@ OVERLAPS = {
     "cache_read_audio": ("cache_read_tokens", "input_audio_tokens", "input_tokens"),
     "cache_read_image": ("cache_read_tokens", "input_image_tokens", "input_tokens"),
     "cache_write_audio": ("cache_write_tokens", "input_audio_tokens", "input_tokens"),
+    "cache_write_12h": ("cache_write_tokens", "input_tokens"),
     "output_video": ("output_tokens",),
 }
 """Items that a Usage has among its counts, and the fields of it that contain them."""

@@ -60,7 +60,7 @@ BY_MODE = {
 """Keys that mean another item for each mode of model; a mode that is missing is not billed by them."""
 
 KEY = re.compile(
-    rf"(?P<base>{'|'.join(sorted((*BASES, *BY_MODE), key=len, reverse=True))})(?P<hour>_above_1hr)?"
+    rf"(?P<base>{'|'.join(sorted((*BASES, *BY_MODE), key=len, reverse=True))})(?:_above_(?P<hours>1|12)hr)?"
     r"(?:_above_(?P<thousands>\d+)k_tokens)?(?:_(?P<tier>[a-z]+))?"
 )
 """The grammar of a key: what, for how long, above how many thousand tokens of input, at which service tier."""
@@ -69,9 +69,11 @@ SIZED = re.compile(r"(output_cost_per_(?:second|image))_([\d.]+[kKp]?)")
 
 LEFT_OUT = re.compile(
     # by the pixel and for sizes, which stand in the names of models nobody asks for; units of guardrails; DBUs,
-    # which are there in dollars too; characters of an answer, of models that are gone; an explicit cache, as others
+    # which are there in dollars too; characters of an answer, of models that are gone; an explicit cache, as others;
+    # surcharges for an account's region, and for the government's
     r".*(?:_per_pixel|_per_credit|_cost_per_unit|dbu_cost_per_token|_above_\d+s_interval|output_cost_per_character.*"
-    r"|_per_(?:image|second|character)_above_128k_tokens|regional_processing_uplift_multiplier.*)"
+    r"|_per_(?:image|second|character)_above_128k_tokens|regional_processing_uplift_multiplier.*"
+    r"|fedramp_uplift_multiplier)"
     r"|explicit_cache_read_input_token_cost|cost_per_second|source|mode"
 )
 """Keys that are understood and that no price is made of."""
@@ -151,8 +153,8 @@ def _item(parsed: re.Match[str], data: Mapping[str, Any]) -> str | None:
         item = BY_MODE[base].get(data.get("mode") or "chat")
         # where both are named, one is for the image that is sent
         return "given_image" if base == "input_cost_per_image" and "output_cost_per_image" in data else item
-    if parsed["hour"]:
-        return "cache_write_1h" if base == "cache_creation_input_token_cost" else None
+    if parsed["hours"]:
+        return f"cache_write_{parsed['hours']}h" if base == "cache_creation_input_token_cost" else None
     return BASES[base]
 
 

@@ -83,6 +83,10 @@ CHAT = Table(
             f"{_XAI_TOOLS}.web_search_calls",
         ),
         "x_search": (f"{_XAI_TOOLS}.x_search_calls",),
+        "cache_write_12h": (
+            "prompt_tokens_details.cache_write_tokens_details.ttl_12h_tokens",
+            "prompt_tokens_details.cache_creation_token_details.ephemeral_12h_input_tokens",  # litellm
+        ),
         "audio_second": ("prompt_audio_seconds",),  # Mistral's Voxtral
     },
     costs=_COSTS,
@@ -160,6 +164,7 @@ RESPONSES = Table(
     counts={
         "web_search": (f"{_XAI_TOOLS}.web_search_calls", "tool_calls_details.search_web.invocation"),
         "x_search": (f"{_XAI_TOOLS}.x_search_calls",),
+        "cache_write_12h": ("input_tokens_details.cache_write_tokens_details.ttl_12h_tokens",),
         "cache_read_audio": ("input_token_details.cached_tokens_details.audio_tokens",),
         "cache_read_image": ("input_token_details.cached_tokens_details.image_tokens",),
     },
