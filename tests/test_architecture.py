@@ -28,7 +28,7 @@ CALL_SIDE = (
     ("answered", "backend", "books", "failure", "recording"),
     ("closing", "later", "layer", "lengths", "turn", "unwritten"),
 )
-READ_SIDE = (("billing",), ("reports", "importing", "economics", "local"))
+READ_SIDE = (("billing",), ("reports", "importing", "economics", "local", "throughput"))
 SHARED = (
     ("ledger",),
     ("spill",),

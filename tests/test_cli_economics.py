@@ -9,11 +9,17 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from click.testing import CliRunner
 
+from meter.cli import main
 from tests.commands import done, listed, run
+from tests.loopback import MISSING
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from meter.local import LocalModel
+    from tests.loopback import Loopback
 
 TRAIN = ("economics", "train", "--hardware", "tpu-v4", "--utilisation", "46.2%")
 
@@ -139,3 +145,118 @@ def test_what_cannot_be_earned_back_says_what_to_give(arguments: list[str], says
     result = run("economics", "amortise", *arguments)
     assert (result.exit_code, result.stdout) == (2, "")
     assert says in result.stderr
+
+
+def test_a_server_of_ones_own_pays_above_the_crossing() -> None:
+    given = ("selfhost", "--tokens-per-second", "3000", "--usd-per-hour", "2", "--machines", "2", "--mix", "3:1")
+    (row,) = record(*given, "--against", "gpt-4o", "--at", "2026-11-01")["rows"]
+    assert row["api_usd_per_mtok"] == Decimal("4.375")  # (3 x 2.50 + 10) / 4
+    crossing = row["crossing_utilisation"]
+    at, below = (record(*given, "--utilisation", str(crossing + each)) for each in (0, Decimal("-0.01")))
+    assert abs(at["usd_per_mtok"] - row["api_usd_per_mtok"]) < Decimal("1e-6")
+    assert below["usd_per_mtok"] > row["api_usd_per_mtok"]
+    assert row["crossing_tokens_per_day"] == round(crossing * 3000 * 86400)
+
+
+def test_a_long_context_does_not_make_an_api_dearer_than_its_list() -> None:
+    given = ("selfhost", "--tokens-per-second", "3000", "--usd-per-hour", "2", "--mix", "1:0")
+    (row,) = record(*given, "--against", "gemini-2.5-pro", "--at", "2025-11-01")["rows"]
+    assert row["api_usd_per_mtok"] == Decimal("1.25")  # above 200,000 tokens of input it is 2.50
+
+
+def test_where_nothing_crosses_it_is_said() -> None:
+    page = done("economics", "selfhost", "--tokens-per-second", "3", "--usd-per-hour", "2")
+    assert "stays cheaper" in page
+    done("price", "set", "free-1", "--input", "0", "--output", "0")
+    given = ("economics", "selfhost", "--tokens-per-second", "3", "--usd-per-hour", "2", "--against")
+    assert "is free there" in done(*given, "free-1")
+    assert "meter fx set CNY USD RATE" in done(*given, "ernie-4.0-8k")
+    done("fx", "set", "CNY", "USD", "0.14", "--on", "2020-01-01")
+    assert "stays cheaper" in done(*given, "ernie-4.0-8k")
+
+
+def test_the_throughput_of_a_running_server_is_measured(local_model: LocalModel) -> None:
+    """With the real local model: what is measured is the cost, and the mix that the API is blended by."""
+    found = record("selfhost", "--api-base", local_model.api_base, "--usd-per-hour", "0.5", "--requests", "2")
+    assert found["served"] == "smollm2"
+    assert found["requests"] == 2
+    assert found["tokens_per_second"] > found["output_tokens_per_second"] > 1
+    per_mtok = Decimal("0.5") / 3600 / found["tokens_per_second"] * 10**6
+    assert abs(found["usd_per_mtok"] - per_mtok) < Decimal("1e-6")
+    infer = record("infer", "--api-base", local_model.api_base, "--usd-per-hour", "0.5", "--requests", "1")
+    assert infer["usd_per_mtok"] > 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        ({"usage": MISSING}, "tells no usage"),
+        ({"usage": {"prompt_tokens": 5, "completion_tokens": "many"}}, "tells no usage"),
+        ({"usage": {"prompt_tokens": 5, "completion_tokens": 0}}, "tells no usage"),
+        ({"status": 401}, "refuses with status 401"),
+        ({"body": ["no object"]}, "something else than JSON"),
+        ({"drop_after": 0}, "does not answer"),
+    ],
+)
+def test_a_server_that_cannot_be_measured_says_why(loopback: Loopback, answer: dict[str, Any], says: str) -> None:
+    loopback.say(**answer)
+    result = run("economics", "infer", "--api-base", loopback.api_base, "--usd-per-hour", "1")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert says in result.stderr
+
+
+def test_every_question_of_a_measurement_is_another_one(loopback: Loopback) -> None:
+    given = ("--api-base", loopback.api_base, "--usd-per-hour", "1", "--requests", "6", "--parallel", "3")
+    found = record("infer", *given)
+    asked = [seen.body["messages"][0]["content"] for seen in loopback.requests]
+    assert len(set(asked)) == 7  # and one before, that warms it up
+    assert found["tokens_per_second"] * found["seconds"] == pytest.approx(6 * 17)
+
+
+def test_a_server_that_is_not_there_or_has_another_model_is_an_error(loopback: Loopback) -> None:
+    given = ("economics", "infer", "--usd-per-hour", "1", "--api-base")
+    gone = run(*given, "http://127.0.0.1:9/v1")
+    assert (gone.exit_code, "does not answer" in gone.stderr) == (1, True)
+    other = run(*given, loopback.api_base, "--served", "loop-modle")
+    assert (other.exit_code, 'Did you mean "loop-model"' in other.stderr) == (2, True)
+    assert run(*given, "127.0.0.1:8000").exit_code == 2
+    assert run(*given, loopback.api_base, "--tokens-per-second", "3").exit_code == 2
+
+
+def test_what_was_found_is_set_as_a_price(tmp_path: Path, fresh_db: Path) -> None:
+    found = tmp_path / "found.json"
+    ledger = ("--ledger", str(fresh_db))
+    found.write_text(done("economics", "infer", "--tokens-per-second", "1000", "--usd-per-hour", "3.6", "--json"))
+    done("price", "set", "my/model", "--from-economics", str(found), *ledger)
+    rows = listed("price", "show", "my/model", *ledger)
+    assert [(row["item"], row["rate"], row["per"]) for row in rows] == [
+        ("input", 1, "1M tokens"),
+        ("output", 1, "1M tokens"),
+    ]
+    asked = json.loads(done("question", "400000", "600000", "--model", "my/model", "--json", *ledger))
+    assert asked["rows"][0]["cost"] == 1
+    text = done("economics", "question", "--usd-per-hour", "0.526", "--seconds", "1", "--json")
+    set_ = ["price", "set", "smollm2", "--provider", "127.0.0.1", "--from-economics", "-", *ledger]
+    assert CliRunner().invoke(main, set_, input=text).exit_code == 0
+    (row,) = listed("price", "show", "smollm2", "--provider", "127.0.0.1", *ledger)
+    assert (row["item"], round(row["rate"], 9)) == ("machine_second", Decimal("0.000146111"))
+
+
+@pytest.mark.parametrize(
+    ("text", "also", "says"),
+    [
+        ("no json", [], "is no JSON"),
+        ("[]", [], "has no price"),
+        ('{"usd": 1400000}', [], "has no price"),
+        ('{"price": {"currency": "USD"}}', [], "has no price"),
+        ('{"price": {"currency": "USD", "input": -1}}', [], "--input"),
+        ('{"price": {"currency": "USD", "input": 1}}', ["--input", "2"], "give one"),
+        ('{"price": {"currency": "USD", "surprise": 1}}', [], "has no price"),
+    ],
+)
+def test_a_file_that_is_no_price_sets_none(tmp_path: Path, text: str, also: list[str], says: str) -> None:
+    (tmp_path / "found.json").write_text(text)
+    result = run("price", "set", "my/model", "--from-economics", str(tmp_path / "found.json"), *also)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert says in result.stderr
+    assert run("price", "set", "my/model", "--from-economics", str(tmp_path / "none.json")).exit_code == 2

@@ -11,6 +11,7 @@ LAZY = {
     "hardware": "List machines and what models reached of them, with sources.",
     "infer": "Show what a token costs to read or write, by FLOPs or by throughput.",
     "question": "Show what a question costs by the seconds of a machine.",
+    "selfhost": "Show where a server of one's own is cheaper than an API.",
     "train": "Show what training a model costs: 6 FLOP per parameter and token.",
 }
 """Commands of modules of their own, each with its short help."""

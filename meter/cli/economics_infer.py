@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from meter.cli.economics_given import COUNT, PARAMETERS, PER_HOUR, SPEED, given, machine_of, machine_options, needed
+from meter.cli.economics_given import COUNT, PARAMETERS, PER_HOUR, given, machine_of, machine_options, needed
+from meter.cli.economics_speed import is_given, speed_of, speed_options
 from meter.cli.economics_train import COST
 from meter.cli.figures import Figure, Found, put_found
 from meter.cli.options import form_options
@@ -22,7 +23,7 @@ THROUGHPUT = "USD per token = (USD per hour x machines / 3600) / (tokens per sec
 @click.option(
     "--parameters", "--params", metavar="N", help="Of the model, like 175B; the active ones of a mixture of experts."
 )
-@click.option("--tokens-per-second", metavar="N", help="Instead: the measured throughput of all machines together.")
+@speed_options
 @click.option("--machines", metavar="N", help="That give this throughput; else 1.")
 @machine_options
 @form_options
@@ -33,15 +34,14 @@ def infer(**options: Any) -> None:
     with a long context is not in it. By throughput the utilisation is the share of the time in which the machines are
     busy, all of it where none is given.
     """
-    put_found(_by_throughput(options) if options["tokens_per_second"] else _by_flop(options))
+    put_found(_by_throughput(options) if is_given(options) else _by_flop(options))
 
 
 def _by_flop(options: dict[str, Any]) -> Found:
     from meter.economics import inference_flop
 
-    for name in ("machines",):
-        if options[name]:
-            raise click.UsageError(f"--{name} goes with --tokens-per-second; FLOPs cost the same on many as on one.")
+    if options["machines"]:
+        raise click.UsageError("--machines goes with --tokens-per-second; FLOPs cost the same on many as on one.")
     parameters = needed(options, "parameters", PARAMETERS, " or measure: --tokens-per-second 3000")
     rented = machine_of(options)
     flop = inference_flop(parameters)
@@ -63,14 +63,15 @@ def _by_throughput(options: dict[str, Any]) -> Found:
 
     for name in ("parameters", "peak", "hardware"):
         if options[name]:
-            raise click.UsageError(f"--tokens-per-second is measured, --{name} is for what is not; give one.")
+            raise click.UsageError(f"A throughput is measured, --{name} is for what is not; give one.")
     per_hour = needed(options, "usd_per_hour", PER_HOUR)
-    speed, machines = needed(options, "tokens_per_second", SPEED), given(options, "machines", COUNT) or 1
+    machines = given(options, "machines", COUNT) or 1
     busy = 1 if options["utilisation"] is None else share(options["utilisation"], "--utilisation")
-    cost = throughput_cost(per_hour, speed, busy, machines)
+    speed = speed_of(options)
+    cost = throughput_cost(per_hour, speed.per_second, busy, machines)
     return Found(
         taken=(
-            Figure("tokens_per_second", "tokens per second", speed, "number"),
+            *speed.told,
             Figure("machines", "machines", machines, "number"),
             Figure("utilisation", "busy", busy, "percent"),
             Figure("usd_per_hour", "USD per hour of a machine", per_hour),
@@ -78,6 +79,7 @@ def _by_throughput(options: dict[str, Any]) -> Found:
         results=per_token(cost),
         formulas=(THROUGHPUT,),
         price=as_price(cost),
+        says=(speed.measured,) if speed.measured else (),
     )
 
 

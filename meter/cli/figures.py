@@ -44,6 +44,9 @@ class Found:
     """Each with its source."""
     price: Mapping[str, Any] = field(default_factory=dict)
     """As `meter price set --from-economics` takes it; empty where it is no price."""
+    rows: Sequence[Mapping[str, Any]] = ()
+    """What is compared with it, as a second table."""
+    columns: Sequence[Column] = ()
     says: Sequence[str] = ()
     """Sentences under the figures."""
 
@@ -51,7 +54,8 @@ class Found:
         """Return it as JSON has it, the results first."""
         flat = {each.key: _exact(each.value) for each in (*self.results, *self.taken)}
         price = {key: _exact(value) for key, value in self.price.items()}
-        return {**flat, "formulas": list(self.formulas), **({"price": price} if price else {})}
+        rows = {"rows": list(self.rows)} if self.rows else {}
+        return {**flat, **rows, "formulas": list(self.formulas), **({"price": price} if price else {})}
 
 
 def put_found(found: Found) -> None:
@@ -67,13 +71,18 @@ def _written(found: Found, wanted: str) -> Iterator[str]:
         yield from json_document(found.record())
     elif wanted in {"csv", "tsv", "nl"}:
         flat = {key: value for key, value in found.record().items() if not isinstance(value, dict | list)}
-        yield from write_list(wanted, [], [flat])
+        yield from write_list(wanted, [], [{**flat, **row} for row in found.rows] or [flat])
     elif wanted == "md":
         yield from (f"{line}\n" for line in markdown(_columns(), rows))
-        yield "".join(f"\n{line}\n" for line in (*found.says, *found.formulas))
+        if found.rows:
+            yield "\n"
+            yield from (f"{line}\n" for line in markdown(found.columns, found.rows))
+        yield "".join(f"\n{line}\n" for line in (*found.says, *found.formulas) if line)
     else:
         taken = len(found.taken)
         yield table(_columns(), rows[:taken], rows[taken:]) + "\n"
+        if found.rows:
+            yield "\n" + table(found.columns, found.rows) + "\n"
         yield "".join(f"{line}\n" for line in found.says)
         yield "".join(f"{'Formula' if place == 0 else '':<9} {line}\n" for place, line in enumerate(found.formulas))
 

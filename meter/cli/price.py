@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from meter.cli import Lazy
+from meter.cli.found_rates import with_found
 from meter.cli.given_rates import (
     DAYS,
     add_row,
@@ -96,6 +97,7 @@ def _rate_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--days", metavar="DAYS", help="Only on these days of the week: mon-fri, or sat,sun.")
 @click.option("--provider", default="", metavar="NAME", help="The vendor, or the host of your own server.")
 @click.option("--currency", metavar="CODE", help="Of the rates; else USD.")
+@click.option("--from-economics", metavar="FILE", help="Rates that `meter economics … --json` found; - for stdin.")
 @row_options
 def set_(model: str, **given: Any) -> None:
     """Set the rates of a model. Tokens are priced per million.
@@ -108,6 +110,8 @@ def set_(model: str, **given: Any) -> None:
     from meter.reports.ask import currency_of
 
     name, provider = name_given(model, "The model"), provider_given(given["provider"])
+    if given["from_economics"] is not None:
+        given = with_found(given)
     rates = _rates(given)
     settings = settings_for(given["ledger"], zone=given["tz"])
     shape: dict[str, Any] = {
