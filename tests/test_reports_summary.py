@@ -452,6 +452,7 @@ def test_the_columns_of_a_user_report_are_these(ledger: Ledger) -> None:
         "cost",
         "cost_currency",
         "cost_nanos",
+        "allocated",
         "complete",
         "low",
         "high",

@@ -37,6 +37,12 @@ if TYPE_CHECKING:
 @click.option("--compare", metavar="YYYY-MM", help="What changed since that month: price, volume and mix.")
 @click.option("--sort", metavar="COLUMN", help="Sort by a column, with :asc or :desc behind it.")
 @click.option("--limit", type=int, metavar="N", help="List N rows, and the rest as one.")
+@click.option(
+    "--allocate",
+    multiple=True,
+    metavar="LINE=WAY",
+    help="Spread what is no customer's, shared, internal or unattributed, over customers: by-cost, even or none.",
+)
 @window_options
 @click.option("--currency", metavar="CODE", help="Convert amounts into this currency at the rate of the day.")
 @ledger_option
@@ -48,6 +54,7 @@ def report(
     html: str | None,
     sort: str | None,
     limit: int | None,
+    allocate: tuple[str, ...],
     **wanted: str | None,
 ) -> None:
     """Show what each user cost and paid.
@@ -61,6 +68,8 @@ def report(
     from meter.reports.summary import summarize
 
     _check_alone(html, compare)
+    if allocate and compare is not None:
+        raise click.UsageError("--compare holds models against each other, not users; give it without --allocate.")
     listing = listing_given(sort, limit, wanted["by"])
     if listing != ALL:
         if compare is not None:
@@ -69,7 +78,7 @@ def report(
             )
         wanted["by"] = wanted["by"] or "user"
     settings = settings_for(ledger)
-    question = Wanted(**wanted)
+    question = Wanted(**wanted, allocate=",".join(allocate) if allocate else None)
     question.check(settings)
     with reading(settings) as opened:
         if compare is not None:

@@ -11,6 +11,7 @@ from meter.entry import now
 from meter.errors import InputError, InvalidTime, UnknownName, suggest
 from meter.ledger.query import Query
 from meter.period import Window, month_of, month_window, parse_instant, split, utc, zone
+from meter.reports.allocation import ways_given
 from meter.reports.who import SHARED, Apart, team_line
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from meter.ledger import Ledger
     from meter.plan import Subscription
+    from meter.reports.allocation import Line, Way
     from meter.settings import Settings
     from meter.users import Users
 
@@ -89,6 +91,8 @@ class Ask:
     """As Query.where."""
     now: datetime = field(default_factory=now)
     """UTC; revenue accrues up to here."""
+    allocate: Mapping[Line, Way] = field(default_factory=dict, hash=False)
+    """By user: which lines' cost is spread over the customers, and how."""
     users: Users | None = field(default=None, hash=False, compare=False, repr=False)
     """Who is who; None until the ledger is asked."""
 
@@ -187,6 +191,8 @@ class Wanted:
     model: str | None = None
     environment: str | None = None
     currency: str | None = None
+    allocate: str | None = None
+    """Like `shared=by-cost`, several with commas between them."""
 
     def check(self, settings: Settings) -> None:
         """Raise InputError for what cannot be, whichever ledger is asked."""
@@ -210,7 +216,16 @@ class Wanted:
             currency=currency_of(settings.currency if self.currency is None else self.currency),
             where=self._where(),
             now=at,
+            allocate=self._allocated(by),
         )
+
+    def _allocated(self, by: str) -> dict[Line, Way]:
+        ways = {} if self.allocate is None else ways_given(self.allocate)
+        if ways and by != "user":
+            raise InputError(f"What is allocated goes to users, and rows by {by} are none; give it by user or plan.")
+        if ways and self.user is not None:
+            raise InputError(f'What is allocated goes to all customers; give it without the user "{self.user}".')
+        return ways
 
     def _where(self) -> dict[str, str | None]:
         given = {"user": self.user, "model": self.model, "environment": self.environment}

@@ -37,16 +37,18 @@ def report(
     environment: str | None = None,
     sort: str | None = None,
     limit: int | None = None,
+    allocate: str | None = None,
     ledger: Ledger | str | None = None,
 ) -> Report:
     """Return the report that `meter report` shows with the same options; without a window, of this month.
 
-    `sort` is a column, with `:asc` or `:desc`; rows beyond `limit` are summed in one of the kind `rest`. `ledger` is an
-    open one, a path, or None for the one of the settings.
+    `allocate` says what is spread over the customers, like `shared=by-cost`. `sort` is a column, with `:asc` or
+    `:desc`; rows beyond `limit` are summed in one of the kind `rest`. `ledger` is an open one, a path, or None for the one of
+    the settings.
     """
     listing = listing_given(sort, limit, by)
     calls = {"user": user, "model": model, "environment": environment}
-    wanted = Wanted(by=by, since=since, until=until, month=month, tz=tz, currency=currency, **calls)
+    wanted = Wanted(by=by, since=since, until=until, month=month, tz=tz, currency=currency, allocate=allocate, **calls)
     with _opened(ledger) as (opened, settings):
         made = replace(summarize(opened, wanted.ask(opened, settings)), listing=listing)
         if by != "plan":

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from meter.fx import FxRate
     from meter.ledger import Ledger
+    from meter.reports.allocation import Allocated
     from meter.reports.ask import Ask
     from meter.reports.row import Row
     from meter.reports.slices import Slice
@@ -43,6 +44,8 @@ class Header:
     """Users whose revenue is by real charges, in part by these, and as expected; none where rows are no users."""
     spilled: int
     """Rows beside the ledger that could not be written into it yet; they are in no figure."""
+    allocated: tuple[Allocated, ...] = ()
+    """What came of spreading lines that are no customer's."""
     elsewhere: tuple[Row, ...] = ()
     """By currency, what other environments cost: the fees are whole, and held against one environment alone."""
     rejected: int
@@ -88,6 +91,8 @@ class Header:
             **{f"{name}_calls": self.count(f"{name}_calls") for name in _COUNTED},
             "unattributed_calls": self.unattributed_calls,
             "revenue_users": dict(zip(_SOURCES, self.revenue_users, strict=True)),
+            "allocate": dict(ask.allocate),
+            "allocated": [each.record() for each in self.allocated],
             "elsewhere": [_cost_record(row) for row in self.elsewhere],
             "spilled": self.spilled,
             "rejected": self.rejected,
@@ -106,6 +111,8 @@ class Header:
             yield "", f"{code} stands apart, no rate on {day}: {remedy}"
         if self.elsewhere:
             yield "Fees", f"whole, held against this environment alone; {self._others()}"
+        for place, each in enumerate(self.allocated):
+            yield "" if place else "Allocated", str(each)
         for place, text in enumerate(self._evidence()):
             yield "" if place else "Evidence", text
         if any(self.revenue_users[:2]):

@@ -76,11 +76,15 @@ def _columns(portfolio: Portfolio) -> list[Column]:
     losses = []
     if any(line.loss_makers for line in portfolio.totals):
         losses = [Column("loss_makers", "loss-\nmakers", "count"), Column("loss", f"they lose{unit}", "money")]
+    allocated = []
+    if any(line.row.allocated_nanos for line in portfolio.plans):
+        allocated = [Column("allocated", f"of it\nallocated{unit}", "money")]
     return [
         Column("plan"),
         Column("users", kind="count"),
         Column("calls", kind="count"),
         Column("cost", f"cost{unit}", "money"),
+        *allocated,
         Column("fee", f"fee{unit}", "money"),
         Column("revenue", f"revenue{unit}", "money"),
         Column("gross_profit", f"gross profit{unit}", "money"),

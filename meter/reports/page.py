@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 LISTED = 20
 """Users listed on a screen; the rest is one row there."""
 
-MONEY = ("cost", "fee", "revenue", "gross_profit")
+MONEY = ("cost", "allocated", "fee", "revenue", "gross_profit")
 
 
 def write(report: Report, form: str = "table") -> Iterator[str]:
@@ -97,6 +97,8 @@ def _columns(report: Report) -> list[Column]:
     columns += [Column(name, kind="count") for name in ("refused", "replayed") if report.header.count(name)]
     columns += [Column("input_tokens", "input\ntokens", "count"), Column("output_tokens", "output\ntokens", "count")]
     columns.append(Column("cost", f"cost{unit}", "money"))
+    if any(row.allocated_nanos for row in report.rows):
+        columns.append(Column("allocated", f"of it\nallocated{unit}", "money"))
     if report.header.ask.has_revenue:
         if report.columns == ("user",):
             columns.append(Column("fee", f"fee{unit}", "money"))
@@ -135,8 +137,10 @@ def worded(row: Row, *, several: bool) -> dict[str, Any]:
     found = row.record()
     record = {name: found[name] for name in (*MONEY, "margin")}
     for name in MONEY:
-        code = row.cost_currency if name == "cost" else row.revenue_currency
+        code = row.cost_currency if name in {"cost", "allocated"} else row.revenue_currency
         record[name] = _amount(record[name], f" {code}" if several else "")
+    if not row.allocated_nanos:
+        record["allocated"] = None
     if row.cost_nanos is None:
         record["cost"] = "unknown"
     elif not row.complete:

@@ -40,7 +40,7 @@ _SOURCES: dict[str | None, set[str]] = {
     "mixed": {"expected", "real"},
     None: set(),
 }
-MONEY = ("cost_nanos", "counted_nanos", "mock_nanos", "low_nanos", "high_nanos")
+MONEY = ("cost_nanos", "counted_nanos", "mock_nanos", "low_nanos", "high_nanos", "allocated_nanos")
 """Fields of a row that add up in the currency of its cost."""
 
 _counts_of = attrgetter(*COUNTS)
@@ -82,6 +82,8 @@ class Row:
     """Of the cost: where we counted the usage, not the provider; mocks apart."""
     mock_nanos: Nanos = 0
     """Of the cost: that of mocks."""
+    allocated_nanos: Nanos = 0
+    """Of the cost: what came from lines that are no customer's; less than 0 on these, which it was taken from."""
     low_nanos: Nanos = 0
     """The least that lost calls can have cost."""
     high_nanos: Nanos = 0
@@ -124,6 +126,7 @@ class Row:
             "cost": _amount(self.cost_nanos),
             "cost_currency": self.cost_currency,
             "cost_nanos": None if self.cost_nanos is None else whole_nanos(self.cost_nanos),
+            "allocated": _amount(self.allocated_nanos),
             "complete": self.complete,
             "low": _amount(self.low_nanos),
             "high": _amount(None if self.unbounded_calls else self.high_nanos),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from meter.errors import InvalidTime
 from meter.fx import FxTable
 from meter.period import month_of
+from meter.reports.allocation import allocate
 from meter.reports.header import Header, header_of
 from meter.reports.listing import ALL, Listing
 from meter.reports.margin import Earned, earned_by_time, earned_by_user, in_force
@@ -84,8 +85,15 @@ def summarize(ledger: Ledger, ask: Ask) -> Report:
     slices = slices_of(summed, fx, currencies)
     costs = _costs(ledger, ask, slices)
     rows = (_by_time if ask.unit else _by_group)(ask, slices, costs, subscriptions, real)
+    rows, allocated = allocate(rows, ask.allocate) if ask.by == "user" else (rows, [])
+    if allocated:
+        rows.sort(key=_order(ask))
     totals = sum_rows(rows, ask.currency)
-    header = replace(header_of(ledger, ask, slices, rows, totals), elsewhere=_elsewhere(ledger, ask, subscriptions))
+    header = replace(
+        header_of(ledger, ask, slices, rows, totals),
+        elsewhere=_elsewhere(ledger, ask, subscriptions),
+        allocated=tuple(allocated),
+    )
     return Report(header=header, columns=ask.columns, rows=tuple(rows), totals=totals)
 
 
@@ -139,7 +147,7 @@ def _costs(ledger: Ledger, ask: Ask, slices: Sequence[Slice]) -> Groups:
                 continue
             currency, parts = piece.into(calls.currency, ask.currency)
             costs[currency].count(calls)
-            money = (calls.nanos, calls.counted_nanos, calls.mock_nanos, calls.low_nanos, calls.high_nanos)
+            money = (calls.nanos, calls.counted_nanos, calls.mock_nanos, calls.low_nanos, calls.high_nanos, 0)
             costs[currency].pay([nanos * parts for nanos in money])
     return groups
 
@@ -155,7 +163,7 @@ def _by_group(
         terms = (earned.get(key[0]) if key[1:] == others else None) or Earned() if ask.has_revenue else None
         kind = ask.kind_of(key[0], terms.kind if terms else None)
         rows += rows_of(key, costs.get(key, {}), terms, ask.currency, _scale(slices), kind)
-    rows.sort(key=_worst_first(ask.currency) if ask.has_revenue else _dearest_first(ask.currency))
+    rows.sort(key=_order(ask))
     return rows
 
 
@@ -175,6 +183,11 @@ def _by_time(
 
 def _scale(slices: Sequence[Slice]) -> int:
     return slices[0].scale if slices else 1
+
+
+def _order(ask: Ask) -> Callable[[Row], Any]:
+    """Return a sort key for groups."""
+    return _worst_first(ask.currency) if ask.has_revenue else _dearest_first(ask.currency)
 
 
 def _worst_first(currency: str) -> Callable[[Row], Any]:
