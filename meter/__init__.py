@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         SettingsError,
         UnknownName,
     )
+    from meter.hookspecs import hookimpl
     from meter.ledger import open_ledger
     from meter.plan import Plan, Subscription
     from meter.price import Price
@@ -85,6 +86,7 @@ __all__ = [
     "cost",
     "embedding",
     "entry_of",
+    "hookimpl",
     "open_ledger",
     "record",
     "report",
@@ -114,6 +116,7 @@ _HOME = {
     ),
     "charge": ("Charge",),
     "entry": ("Entry",),
+    "hookspecs": ("hookimpl",),
     "ledger": ("open_ledger",),
     "plan": ("Plan", "Subscription"),
     "price": ("Price",),

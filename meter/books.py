@@ -19,6 +19,7 @@ from meter.later import Later, Until
 from meter.ledger import open_ledger
 from meter.lengths import Lengths
 from meter.period import local_zone
+from meter.plugins import enabled
 from meter.pricebook import PriceBook
 from meter.turn import Turn
 from meter.unwritten import Unwritten
@@ -167,6 +168,8 @@ class Books:
         except BaseException:  # a signal's handler ended it, and perhaps the process
             self.leave(lambda: self.settle(entry, hold))
             raise
+        else:
+            enabled().tell("entry_recorded", entry=entry)
 
     async def settle_async(self, entry: Entry, hold: Hold | None) -> None:
         """Write an entry, waiting for the ledger or the spill in a thread."""
@@ -174,6 +177,8 @@ class Books:
             self._settle(entry, hold, wait=False)
         except Exception:  # noqa: BLE001  it is tried again
             await self.do(lambda: self.settle(entry, hold))
+        else:
+            enabled().tell("entry_recorded", entry=entry)
 
     async def do(self, job: Callable[[], None]) -> None:
         """Wait for a job that is done in a thread, also where the waiting is cancelled."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from meter.errors import InvalidTime, loggable, suggest
 from meter.model import canonical_provider, is_vendor, resolve
+from meter.plugins import enabled
 from meter.price.terms import discounted
 from meter.sources import ALWAYS
 from meter.sources.user import EVERYBODY, UserRates
@@ -31,6 +32,8 @@ KEPT = 4_096
 
 def published() -> Iterator[Source]:
     """Yield who knows the rates of vendors, in the order in which they are asked; each is loaded in its turn."""
+    for added in enabled().call("register_price_sources"):
+        yield from added if isinstance(added, (list, tuple)) else (added,)
     from meter.sources.shipped import ShippedRates
 
     yield ShippedRates()

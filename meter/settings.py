@@ -48,6 +48,7 @@ SETTINGS: Mapping[str, Setting] = {
     "durability": Setting("METER_DURABILITY", "process", ("process", "power")),
     "on_unavailable": Setting("METER_ON_UNAVAILABLE", "allow", ("allow", "fail")),
     "spill": Setting("METER_SPILL", "file", ("file", "stderr")),
+    "plugins": Setting("METER_PLUGINS", "llm"),
 }
 """Every setting by its name."""
 
@@ -80,6 +81,8 @@ class Settings:
     """What happens to a call whose ledger cannot be written: `allow` (the row goes to the spill), `fail`."""
     spill: str = "file"
     """Where such rows go: `file` (beside the ledger), `stderr` (one JSON line each)."""
+    plugins: str | None = None
+    """What is loaded beside meter: names of plugins or their modules, with commas."""
     system_zone: str = ""
     """The value of TZ, for period.local_zone; empty where it is not set."""
     origins: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
@@ -124,6 +127,14 @@ def load(environ: Mapping[str, str] | None = None, folder: str | Path | None = N
             raise SettingsError("No home folder is known to keep the ledger in; set METER_LEDGER to a path.")
         values["ledger"] = str(data / "ledger.db")
     return Settings(**values, system_zone=environ.get("TZ", ""), origins=MappingProxyType(origins))
+
+
+def config_path(environ: Mapping[str, str] | None = None) -> Path:
+    """Return the meter.toml that is read for all settings, whether it is there or not."""
+    path, _ = _config_file(os.environ if environ is None else environ, _working_folder(None))
+    if path is None:
+        raise SettingsError("No home folder is known to keep meter.toml in; set METER_CONFIG to a path.")
+    return path
 
 
 def temporary_folder(environ: Mapping[str, str] | None = None) -> Path | None:

@@ -205,6 +205,7 @@ def test_the_public_names_are_these() -> None:
         "cost",
         "embedding",
         "entry_of",
+        "hookimpl",
         "open_ledger",
         "record",
         "report",

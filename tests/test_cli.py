@@ -33,6 +33,7 @@ PLUS = "plan add plus --price 20 --currency USD"
 BEFORE = {
     ("team", "member"): ("team add acme",),
     ("plan", "price"): (PLUS,),
+    ("plugins", "disable"): ("plugins enable my_plugin",),
     ("subscription",): (PLUS,),
     ("subscription", "add"): (PLUS,),
     ("subscription", "import"): (PLUS,),
@@ -79,15 +80,19 @@ def test_the_short_help_in_the_list_is_the_commands_own(name: str) -> None:
     assert command.get_short_help_str(limit=200) == COMMANDS[name]
 
 
+PLUGINS = ["meter.address", "meter.settings", "meter.plugins"]
+"""What tells whether there are commands of plugins."""
+
+
 def test_help_imports_no_command() -> None:
-    """Pitfall 44: `meter --help` pays for no command, no ledger, no litellm."""
+    """Pitfall 44: `meter --help` pays for no command, no ledger, no litellm; it asks the settings for plugins."""
     code = (
         "import sys\nfrom meter.cli import main\nmain(['--help'], standalone_mode=False)\n"
         "print([name for name in sys.modules if name.startswith(('meter.', 'sqlite3', 'litellm', 'tabulate'))])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert all(f"  {name} " in done.stdout for name in COMMANDS)
-    assert done.stdout.splitlines()[-1] == "['meter.errors', 'meter.cli']"
+    assert done.stdout.splitlines()[-1] == str(["meter.errors", "meter.cli", *PLUGINS])
 
 
 def test_the_version_is_the_packages() -> None:
@@ -114,6 +119,8 @@ def test_the_example_of_a_help_page_works(
     Path("rates.csv").write_text("model,currency,input_per_mtok\nmy-model,USD,0.15\n")
     Path("calls.csv").write_text("timestamp,model,input_tokens,customer\n2026-11-03,gpt-4o-mini,12,alice\n")
     Path("calls.jsonl").write_text('{"timestamp": "2026-11-03", "model": "gpt-4o-mini", "input_tokens": 12}\n')
+    Path("my_plugin.py").write_text("")
+    monkeypatch.syspath_prepend(ledger_path.parent)
     Path("plans.csv").write_text("name,price,currency\nplus,20,USD\n")
     Path("balance.csv").write_text("user,at,amount,currency\nalice,2026-11-01,20,USD\n")
     Path("subs.csv").write_text("user,plan,from\nalice,price_1,2026-11-01\n")

@@ -22,6 +22,7 @@ COMMANDS = {
     "fx": "Set and list exchange rates.",
     "ledger": "Look at the ledger, prove it and recover it.",
     "plan": "Add and list plans.",
+    "plugins": "Enable, disable and list plugins.",
     "price": "Show and set the rates of models.",
     "question": "Show what one question costs on a model, and how many a fee buys.",
     "report": "Show what each user cost and paid.",
@@ -100,8 +101,37 @@ def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
         ctx.exit()
 
 
+class Main(Lazy):
+    """The group `meter`: its own commands, and those of plugins beside them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the commands by name."""
+        self._add_plugins()
+        return super().list_commands(ctx)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command; plugins are loaded for names that are not meter's own."""
+        if cmd_name not in self._lazy:
+            self._add_plugins()
+        return super().get_command(ctx, cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the short helps."""
+        self._add_plugins()
+        super().format_commands(ctx, formatter)
+
+    def _add_plugins(self) -> None:
+        if not self._added:
+            from meter.plugins import enabled
+
+            self._added = True
+            enabled().tell("register_commands", cli=self)
+
+    _added = False
+
+
 @click.group(
-    cls=Lazy,
+    cls=Main,
     lazy=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Example: meter report --month 2026-11 --by model",

@@ -80,9 +80,10 @@ def recover(ctx: click.Context, ledger: str | None) -> None:
 def _held(settings: Settings) -> list[UUID]:
     """Return the calls in flight; none where the ledger was deleted, and what waits beside it makes a new one."""
     from meter import spill
+    from meter.address import file_of
     from meter.ledger.place import place_of
 
-    if spill.count(settings.ledger) and not place_of(settings.ledger).exists:
+    if file_of(settings.ledger) and spill.count(settings.ledger) and not place_of(settings.ledger).exists:
         return []
     with reading(settings) as opened:
         return [hold.id for hold in opened.holds()]

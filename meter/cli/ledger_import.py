@@ -10,7 +10,7 @@ import click
 from meter.cli.options import form, form_options, known, ledger_option, put, settings_for, writing, zone_in_force
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
 
     from meter.importing.taking import Taken
     from meter.settings import Settings
@@ -19,7 +19,20 @@ PROJECTS = Path("~/.claude/projects")
 """Where Claude Code keeps its logs."""
 
 
-@click.group(epilog="Example: meter ledger import csv calls.csv --dry-run")
+class Importers(click.Group):
+    """The importers: meter's own, and those of plugins beside them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the importers by name."""
+        return sorted({*super().list_commands(ctx), *importers()})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return an importer."""
+        own = super().get_command(ctx, cmd_name)
+        return _plugin_command(cmd_name) if own is None and cmd_name in importers() else own
+
+
+@click.group(cls=Importers, epilog="Example: meter ledger import csv calls.csv --dry-run")
 def import_() -> None:
     """Take in calls that others recorded, each once.
 
@@ -106,6 +119,36 @@ def claude_code(folder: Path | None, **given: Any) -> None:
     with Progress() as told:
         taken = _taken(Logs(where, told).records, given, (settings, SOURCE, told))
     _say(taken, given, {})
+
+
+def _plugin_command(name: str) -> click.Command:
+    """Return the command of a plugin's importer."""
+
+    @click.command(name, short_help=f"Take in what the plugin's importer {name} reads.")
+    @click.argument("path", type=click.Path(exists=True, path_type=Path))
+    @_shared
+    def command(path: Path, **given: Any) -> None:
+        """Take in the calls that a plugin's importer reads out of a file or folder."""
+        from meter.cli.progress import Progress
+        from meter.importing.foreign import records
+
+        settings = settings_for(given["ledger"])
+        with Progress() as told:
+            taken = _taken(lambda: records(importers()[name], path), given, (settings, name, told))
+        _say(taken, given, {})
+
+    command.epilog = f"Example: meter ledger import {name} PATH --dry-run"
+    return command
+
+
+def importers() -> dict[str, Callable[[Path], Iterable[Mapping[str, Any]]]]:
+    """Return what plugins read calls with, by name."""
+    from meter.plugins import enabled
+
+    found: dict[str, Callable[[Path], Iterable[Mapping[str, Any]]]] = {}
+    for added in enabled().call("register_importers"):
+        found = {**added, **found}
+    return found
 
 
 def _from_file(kind: Any, path: Path, given: dict[str, Any], source: str) -> None:

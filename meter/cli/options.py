@@ -105,12 +105,14 @@ def settings_for(ledger: str | None = None, **flags: str | None) -> Settings:
 @contextmanager
 def reading(settings: Settings) -> Iterator[Ledger]:
     """Open the ledger to read it; say what to do where there is none yet."""
-    from meter.ledger import open_ledger
-    from meter.ledger.place import place_of
+    from meter.ledger import open_ledger, opener_of
 
-    where = place_of(settings.ledger)
-    if not where.exists:
-        raise NoLedger(NO_LEDGER.format(path=where.path))
+    if not opener_of(settings.ledger):
+        from meter.ledger.place import place_of
+
+        where = place_of(settings.ledger)
+        if not where.exists:
+            raise NoLedger(NO_LEDGER.format(path=where.path))
     ledger = open_ledger(settings.ledger, read_only=True, create=False)
     try:
         yield ledger

@@ -6,9 +6,10 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from meter.address import masked
 from meter.entry import now
 from meter.errors import LedgerError, MeterError
-from meter.ledger import open_ledger
+from meter.ledger import open_ledger, opener_of
 from meter.ledger.place import file_system, place_of
 from meter.reports import beside, installed
 from meter.reports.checks import IN_LEDGER, LISTED, About, Check, Problem
@@ -93,7 +94,7 @@ _TITLES = 14
 def _opened(settings: Settings) -> tuple[Ledger | None, Exception | None]:
     """Return the ledger, None where there is none yet, and why it cannot be opened where it is."""
     try:
-        if place_of(settings.ledger).exists:
+        if opener_of(settings.ledger) or place_of(settings.ledger).exists:
             return open_ledger(settings.ledger, read_only=True, create=False), None
     except Exception as error:  # noqa: BLE001  whatever is wrong with the ledger is what is looked for
         return None, error
@@ -101,6 +102,9 @@ def _opened(settings: Settings) -> tuple[Ledger | None, Exception | None]:
 
 
 def _outside(settings: Settings, *, refused: bool) -> Check:
+    if opener_of(settings.ledger):
+        url = masked(settings.ledger)
+        return Check("place", {"url": url}, (f"{url}, opened by a plugin",))
     where = place_of(settings.ledger)
     return beside.place(where, file_system(where.path), refused=refused)
 

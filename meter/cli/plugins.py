@@ -1,0 +1,136 @@
+"""`meter plugins`: what is loaded beside meter."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from meter.cli.options import form, form_options, put
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from importlib.metadata import EntryPoint
+
+
+@click.group(invoke_without_command=True, epilog="Example: meter plugins --json")
+@form_options
+@click.pass_context
+def plugins(ctx: click.Context) -> None:
+    """Enable, disable and list plugins.
+
+    A plugin that is installed does nothing until it is enabled: its module is written into meter.toml, and is loaded
+    from then on. METER_PLUGINS, names with commas, stands in the place of what is written there.
+    """
+    if ctx.invoked_subcommand is None:
+        from meter.reports.render import Column, write_list
+
+        columns = [Column(name, kind="fact") for name in ("module", "distribution", "state")]
+        put(write_list(form(), [Column("plugin"), *columns], list(_listed())))
+
+
+@plugins.command(epilog="Example: meter plugins enable my_plugin")
+@click.argument("name")
+def enable(name: str) -> None:
+    """Have a plugin loaded from now on; NAME is its own, or its module's."""
+    from meter.errors import InputError, UnknownName, suggest
+    from meter.plugins import Plugins, load_into, module_of
+
+    known = {point.name: point.value for point in _entry_points()}
+    module = known.get(name) or module_of(name)
+    tried = load_into(Plugins(), [module])
+    if module not in known.values() and not _exists(module):
+        names = ", ".join(sorted(known)) or "none"
+        raise UnknownName(f'No plugin "{name}" is installed.{suggest(name, known)} Installed are: {names}.')
+    if tried.failures:
+        raise InputError(f"The plugin {name} cannot be loaded ({tried.failures[module]}); nothing was changed.")
+    _write(name, module, wanted=True)
+
+
+@plugins.command(epilog="Example: meter plugins disable my_plugin")
+@click.argument("name")
+def disable(name: str) -> None:
+    """Have a plugin loaded no longer."""
+    from meter.errors import UnknownName, suggest
+    from meter.plugins import module_of
+
+    known = {point.name: point.value for point in _entry_points()}
+    module = known.get(name) or module_of(name)
+    written = _written()
+    found = [each for each in written if each in {name, module}]
+    if not found:
+        raise UnknownName(f'"{name}" is not enabled.{suggest(name, written)} `meter plugins` lists what is.')
+    _write(name, found[0], wanted=False)
+
+
+def _listed() -> Iterator[dict[str, Any]]:
+    """Yield every plugin that is installed or enabled, and how it is."""
+    from meter import settings
+    from meter.plugins import enabled, module_of, named
+
+    loaded = enabled()
+    wanted = {module_of(name): name for name in named(settings.load().plugins)}
+    points = {point.value: point for point in _entry_points()}
+    for module in sorted({*wanted, *points}):
+        point, name = points.get(module), wanted.get(module)
+        failed = loaded.failures.get(name or "")
+        yield {
+            "plugin": point.name if point else name,
+            "module": module,
+            "distribution": f"{point.dist.name} {point.dist.version}" if point and point.dist else None,
+            "state": f"failed: {failed}" if failed else "enabled" if name else "installed",
+        }
+
+
+def _entry_points() -> tuple[EntryPoint, ...]:
+    from importlib.metadata import entry_points
+
+    from meter.plugins import GROUP
+
+    return tuple(entry_points(group=GROUP))
+
+
+def _exists(module: str) -> bool:
+    from importlib.util import find_spec
+
+    try:
+        return find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def _written() -> list[str]:
+    """Return what meter.toml enables."""
+    from meter import settings
+    from meter.plugins import named
+
+    return named(settings.load({**_without_plugins()}).plugins)
+
+
+def _without_plugins() -> dict[str, str]:
+    import os
+
+    return {name: value for name, value in os.environ.items() if name != "METER_PLUGINS"}
+
+
+def _write(name: str, module: str, *, wanted: bool) -> None:
+    """Write into meter.toml what is enabled, and leave all else in it as it is."""
+    import tomlkit
+
+    from meter import settings
+    from meter.cli.file import put_file
+
+    path, written = settings.config_path(), _written()
+    state = "enabled" if wanted else "disabled"
+    if wanted == (module in written):
+        click.echo(f"{name} is {state} already.")
+        return
+    listed = [*written, module] if wanted else [each for each in written if each != module]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    document = tomlkit.parse(path.read_text("utf-8-sig")) if path.exists() else tomlkit.document()
+    if listed:
+        document["plugins"] = ",".join(listed)
+    else:
+        document.pop("plugins", None)
+    put_file(str(path), [tomlkit.dumps(document)])
+    click.echo(f"{name} is {state}, in {path}.")
