@@ -8,11 +8,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from meter import tokens
-from meter.attribution import attribution_of
+from meter.attribution import Attribution, attribution_of
 from meter.charge import known_nanos, price_call
 from meter.entry import new_id, now
 from meter.hold import Hold, this_process
-from meter.model import resolve
+from meter.model import Model, resolve
 from meter.usage import Usage
 
 if TYPE_CHECKING:
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from meter.attribution import Attribution
     from meter.books import Books
-    from meter.model import Model
     from meter.price import Price
 
 log = logging.getLogger("meter")
 
 HOLD_LIFE = timedelta(hours=6)
 """A hold older than this is abandoned even where its process cannot be seen."""
+LONGEST_NAME = 200
+"""Characters of a model's name, or of an answer's, that a row keeps."""
 LONG_TEXT = 20_000
 """Characters from which counting could hold up an event loop for too long: it is done in a thread."""
 LONGEST_ANSWER = ("max_completion_tokens", "max_tokens", "max_output_tokens")
@@ -66,7 +66,7 @@ class Asked:
             **self.facts(books),
             expires_at=self.at + HOLD_LIFE,
             owner=this_process(),
-            model=self.model.name,
+            model=shortened(self.model.name),
             provider=self.model.provider,
             price=self.price,
             low_nanos=low,
@@ -85,7 +85,7 @@ class Asked:
             "session": self.who.session,
             "purpose": self.who.purpose,
             "tags": self.who.tags,
-            "model_asked": self.model.asked,
+            "model_asked": shortened(self.model.asked),
             "counted_input_tokens": self.counted_input,
         }
 
@@ -101,6 +101,12 @@ def ask(books: Books, request: Mapping[str, Any]) -> Asked:
         counted_input=count_input(request) if books.settings.count == "always" else None,
         at=at,
     )
+
+
+def unread(books: Books, request: Mapping[str, Any]) -> Asked:
+    """Return what little is known of a request that could not be looked at."""
+    name = text_of(request.get("model")) or ""
+    return Asked(who=Attribution(user=books.settings.user), model=Model(name, name, ""))
 
 
 def is_quick(books: Books, request: Mapping[str, Any]) -> bool:
@@ -132,6 +138,11 @@ def count_input(request: Mapping[str, Any]) -> int | None:
 def text_of(value: object) -> str | None:
     """Return a text that is one and is not empty."""
     return value if isinstance(value, str) and value else None
+
+
+def shortened(name: str) -> str:
+    """Return a name that came from outside as a row has it: no longer than any that is meant."""
+    return name[:LONGEST_NAME]
 
 
 def _length(request: Mapping[str, Any]) -> int:

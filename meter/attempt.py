@@ -1,6 +1,6 @@
-"""Attempt: one call from before it is sent to its entry; the only caller of reserve and settle.
+"""Attempt: one call under way, and its entry.
 
-attempt = begin(books, verb, request)   count the input, check limits, write the hold
+attempt = begin(books, verb, request)   beginning.py: count the input, check limits, write the hold
 response = backend.call(verb, attempt.request)
 attempt.finish(response)                usage -> price -> charge -> entry, written before the answer is handed over
 attempt.end(ending)                     the same for a stream, however it ended
@@ -9,7 +9,6 @@ attempt.fail(error)                     where the backend raised
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import time
@@ -17,15 +16,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from meter.answered import remember
-from meter.asked import Asked, ask, count_input, is_quick, text_of
+from meter.asked import Asked, count_input, shortened, text_of
 from meter.attribution import Attribution
 from meter.ending import Ending
 from meter.entry import Entry, now
 from meter.errors import loggable
 from meter.failure import outcome_of
 from meter.layer import Layer
-from meter.machine import Share
-from meter.model import is_vendor, resolve
+from meter.model import resolve
 from meter.usage import usage_of
 
 if TYPE_CHECKING:
@@ -34,11 +32,15 @@ if TYPE_CHECKING:
     from meter.books import Books
     from meter.entry import Outcome
     from meter.hold import Hold
+    from meter.machine import Share
     from meter.model import Model
     from meter.recording import Observed
     from meter.usage import Usage
 
 log = logging.getLogger("meter")
+
+MOCKS = ("mock_response", "mock_tool_calls", "mock_timeout")
+"""The parameters by which litellm is told to make an answer up, or a timeout."""
 
 
 @dataclass(slots=True)
@@ -71,6 +73,11 @@ class Attempt:
     def streams(self) -> bool:
         """True where the answer comes in chunks."""
         return bool(self.request.get("stream"))
+
+    @property
+    def is_mock(self) -> bool:
+        """True where litellm answers by itself and nothing is sent."""
+        return any(self.request.get(name) for name in MOCKS)
 
     def finish(self, response: Any) -> Any:
         """Write the entry of an answer that arrived whole, and return the answer as it is."""
@@ -165,7 +172,7 @@ class Attempt:
         at_risk = price if ending.outcome == "lost" and usage is None else None
         self.entry = Entry(
             **self._facts(ending, served),
-            response_id=text_of(getattr(ending.answer, "id", None)),
+            response_id=shortened(text_of(getattr(ending.answer, "id", None)) or "") or None,
             usage=usage,
             counted_output_tokens=counted.output_tokens if counted else None,
             status=charge.status,
@@ -192,7 +199,7 @@ class Attempt:
             "outcome": ending.outcome,
             "source": self.source,
             "source_key": self.source_key,
-            "model": model.name,
+            "model": shortened(model.name),
             "provider": model.provider,
             "attempts": self._attempts(ending),
             "error": ending.error,
@@ -210,7 +217,7 @@ class Attempt:
         return self.layer.sent if ending.outcome in ("refused", "replayed") else max(self.layer.sent, 1)
 
     def _flags(self, ending: Ending, counted: Usage | None) -> Iterator[str]:
-        if self.request.get("mock_response") is not None:
+        if self.is_mock:
             yield "mock"
         if self.streams:
             yield "stream"
@@ -218,51 +225,6 @@ class Attempt:
             yield "clamped"
         if counted and counted.source == "counted":
             yield "counted"
-
-
-def warm() -> None:
-    """Load what reads an answer."""
-    usage_of({"usage": {"prompt_tokens": 1}})
-
-
-ASKABLE = frozenset({"completion", "text_completion"})
-"""The verbs whose streams tell their usage if `stream_options` ask for it."""
-
-
-def begin(books: Books, verb: str, request: dict[str, Any]) -> Attempt:
-    """Count the input of a call, check limits and write its hold; raise BudgetExceeded before anything is sent.
-
-    The clock of the call starts when this returns.
-    """
-    began = time.perf_counter_ns()
-    attempt = _prepared(books, verb, request)
-    if attempt.hold is not None:
-        try:
-            refusal = books.reserve(attempt.hold)
-        except (KeyboardInterrupt, SystemExit) as stopped:  # the hold may be there
-            attempt.withdraw(type(stopped).__name__)
-            raise
-        if refusal is not None:
-            error = refusal.error()
-            attempt.fail(error)
-            raise error
-    return _started(attempt, began)
-
-
-async def begin_async(books: Books, verb: str, request: dict[str, Any]) -> Attempt:
-    """Begin a call without holding the event loop: what takes long is done in a thread."""
-    began = time.perf_counter_ns()
-    if books.is_ready and not books.orphans and is_quick(books, request):
-        attempt = _prepared(books, verb, request)
-    else:
-        attempt = await asyncio.to_thread(_loaded, books, verb, request)
-    if attempt.hold is not None:
-        refusal = await books.reserve_async(attempt.hold, lambda: attempt.withdraw("CancelledError"))
-        if refusal is not None:
-            error = refusal.error()
-            await attempt.fail_async(error)
-            raise error
-    return _started(attempt, began)
 
 
 def record(books: Books, observed: Observed) -> Entry:
@@ -284,38 +246,9 @@ def record(books: Books, observed: Observed) -> Entry:
     entry = replace(
         attempt.made(ending, None),
         claimed_user=observed.claimed_user,
-        response_id=observed.response_id,
+        response_id=shortened(observed.response_id or "") or None,
         latency_ms=observed.latency_ms,
         overhead_us=None,
     )
     books.settle(entry)
     return entry
-
-
-def _loaded(books: Books, verb: str, request: dict[str, Any]) -> Attempt:
-    """Prepare a call where that may take long, and load what its end will need too."""
-    warm()
-    return _prepared(books, verb, request)
-
-
-def _prepared(books: Books, verb: str, request: dict[str, Any]) -> Attempt:
-    books.write_orphans()
-    attempt = Attempt(books, ask(books, request), request)
-    if books.wants_hold(attempt.asked.who.user, streams=attempt.streams):
-        attempt.hold = attempt.asked.hold(books, request)
-    if attempt.streams and verb in ASKABLE:
-        options = request.get("stream_options")
-        options = options if isinstance(options, dict) else {}
-        if not options.get("include_usage"):
-            request["stream_options"] = {**options, "include_usage": True}
-            attempt.hides_usage = True
-    return attempt
-
-
-def _started(attempt: Attempt, began: int) -> Attempt:
-    provider = attempt.asked.model.provider
-    if provider and not is_vendor(provider):
-        attempt.share = Share(provider)
-    attempt.sent_ns = time.perf_counter_ns()
-    attempt.overhead_ns = attempt.sent_ns - began
-    return attempt

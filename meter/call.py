@@ -123,13 +123,13 @@ class Meter:
 
     def warm(self) -> None:
         """Load now what the first call would load: the backend, a vocabulary, published prices, the ledger."""
-        from meter import attempt, tokens
+        from meter import beginning, tokens
         from meter.asked import ask
 
         self._books.open()
         tokens.warm()
         ask(self._books, {"model": "gpt-4o-mini"})  # any model that is sold
-        attempt.warm()
+        beginning.warm()
         backend.warm()
 
     def close(self) -> None:

@@ -168,7 +168,7 @@ class MeteredStream:
             return None
         finished = finished_choices(chunk)
         # a mock's stream is litellm's own as a whole, its end with it
-        if finished and (self._attempt.request.get("mock_response") is not None or not is_made_up(self._stream)):
+        if finished and (self._attempt.is_mock or not is_made_up(self._stream)):
             self._open_choices -= finished
             self._has_finished = True
         if not (self._attempt.hides_usage and getattr(chunk, "usage", None) is not None and not has_content(chunk)):

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from meter import backend
-from meter.attempt import begin, begin_async
+from meter.beginning import begin, begin_async
 from meter.layer import is_step
 from meter.stream import MeteredStream
 

@@ -1,4 +1,4 @@
-"""Counting tokens: of text, messages and requests, offline; the only importer of tiktoken.
+"""Counting tokens: of text, messages and requests, offline.
 
 Exact for the text of OpenAI's models, an estimate for others (Chinese text may differ by half), for the frame of
 messages and for tool definitions; images, audio and files count as nothing here. No text is kept: what was counted
@@ -11,30 +11,16 @@ import os
 import re
 import threading
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from meter import prompt
-from meter.errors import UnknownName, suggest
+from meter.vocabulary import COUNTED_AS, SHIPPED, encoder, encoding_for, known_encoding, quarters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sized
-    from pathlib import Path
 
     Count = Callable[[str], int]
 
-DEFAULT_ENCODING = "o200k_base"
-"""What models are counted with whose encoding nobody told tiktoken."""
-
-_SHIPPED = ("o200k_base", "cl100k_base", "p50k_base")
-_COUNTED_AS = {
-    # the same vocabulary: only special tokens differ, and text has none
-    "o200k_harmony": "o200k_base",
-    "p50k_edit": "p50k_base",
-    # not shipped; p50k_base adds tokens for runs of spaces to this vocabulary
-    "r50k_base": "p50k_base",
-    "gpt2": "p50k_base",
-}
 _KEPT = 16_384
 """Texts remembered per generation and encoding, of two; 100 bytes each."""
 _SLICE, _WINDOW = 4_096, 256
@@ -56,7 +42,7 @@ def count_text(text: object, model: str = "", *, encoding: str | None = None) ->
     """
     if not isinstance(text, str):
         return 0
-    return _counter(_known(encoding) if encoding else encoding_for(model)).count(text)
+    return _counter(known_encoding(encoding) if encoding else encoding_for(model)).count(text)
 
 
 def count_messages(messages: Any, model: str = "", *, tools: Any = None) -> int:
@@ -102,26 +88,12 @@ def count_request(request: object) -> int:
     return total
 
 
-@lru_cache(maxsize=1024)
-def encoding_for(model: str) -> str:
-    """Return the name of a model's encoding: tiktoken's for OpenAI's models under any prefix, else the default."""
-    import tiktoken
-
-    name = model.rsplit("/", 1)[-1].lower().rpartition("openai.")[2]
-    first, _, rest = name.partition(":")
-    name = rest.partition(":")[0] if first == "ft" else first
-    try:
-        return tiktoken.encoding_name_for_model(name)
-    except KeyError:
-        return DEFAULT_ENCODING
-
-
 def is_ready(model: str) -> bool:
     """Tell whether a model's text can be counted at once; loading its vocabulary takes a quarter of a second."""
     if not _counters:
         return False
     encoding = encoding_for(model)
-    return _COUNTED_AS.get(encoding, encoding) in _counters
+    return COUNTED_AS.get(encoding, encoding) in _counters
 
 
 def warm(model: str = "") -> None:
@@ -182,7 +154,7 @@ def _slices(text: str) -> Iterator[str]:
 
 
 def _counter(encoding: str) -> _Counter:
-    encoding = _COUNTED_AS.get(encoding, encoding)
+    encoding = COUNTED_AS.get(encoding, encoding)
     counter = _counters.get(encoding)
     if counter is None:
         with _loading:
@@ -194,81 +166,14 @@ def _counter(encoding: str) -> _Counter:
 
 def _load(encoding: str) -> _Counter:
     """Return the counter of an encoding, or of the first shipped one where its vocabulary is not there."""
-    for name in (encoding, *_SHIPPED):
+    for name in (encoding, *SHIPPED):
         if name in _counters:
             return _counters[name]
         try:
-            return _Counter(_encoder(name))
+            return _Counter(encoder(name))
         except (OSError, LookupError, AttributeError):
             continue
-    return _Counter(_quarters)
-
-
-def _quarters(text: str) -> Sized:
-    """Stand in for an encoder where there is no vocabulary at all: a token per four bytes."""
-    return range((len(text.encode("utf-8", "surrogatepass")) + 3) // 4)
-
-
-def _encoder(name: str) -> Callable[[str], Sized]:
-    """Return what encodes text, from tiktoken's definition and a vocabulary file that litellm ships.
-
-    The definitions are run in a copy of their own, where the reader of files is ours: tiktoken's would download what
-    it does not find, and learns where to look only from the environment, which belongs to the whole process.
-    """
-    import importlib.util
-
-    import tiktoken
-
-    loaded = tiktoken.registry.ENCODINGS.get(name)
-    if loaded is not None:
-        return loaded.encode_ordinary
-    spec = importlib.util.find_spec("tiktoken_ext.openai_public")
-    if spec is None or spec.loader is None:
-        raise LookupError(name)
-    definitions = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(definitions)
-    names = vars(definitions)
-    if "load_tiktoken_bpe" not in names:
-        raise LookupError(name)
-    names["load_tiktoken_bpe"] = _read_vocabulary
-    return tiktoken.Encoding(**names["ENCODING_CONSTRUCTORS"][name]()).encode_ordinary
-
-
-def _read_vocabulary(url: str, expected_hash: str | None = None) -> dict[bytes, int]:
-    """Return a vocabulary from litellm's copy of tiktoken's file; raise OSError where there is none."""
-    from binascii import a2b_base64
-    from hashlib import sha1, sha256
-
-    data = (_folder() / sha1(url.encode(), usedforsecurity=False).hexdigest()).read_bytes()
-    if expected_hash and sha256(data).hexdigest() != expected_hash:
-        raise OSError(f"The vocabulary of {url} that litellm ships is not the one that tiktoken knows.")
-    # a loop, not one call: other threads run between its steps
-    ranks = {}
-    for line in data.splitlines():
-        token, _, rank = line.partition(b" ")
-        ranks[a2b_base64(token)] = int(rank)
-    return ranks
-
-
-def _folder() -> Path:
-    import importlib.util
-    from pathlib import Path
-
-    spec = importlib.util.find_spec("litellm")
-    if spec is None or not spec.submodule_search_locations:
-        raise FileNotFoundError("litellm")
-    return Path(spec.submodule_search_locations[0]) / "litellm_core_utils" / "tokenizers"
-
-
-def _known(encoding: str) -> str:
-    import tiktoken
-
-    names = tiktoken.list_encoding_names()
-    if encoding not in names:
-        raise UnknownName(
-            f'No encoding is named "{encoding}".{suggest(encoding, names)} Encodings are {", ".join(sorted(names))}.'
-        )
-    return encoding
+    return _Counter(quarters)
 
 
 def _count_message(message: Any, count: Count, called: dict[str, str]) -> int:

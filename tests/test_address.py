@@ -17,6 +17,9 @@ from meter.address import file_of, masked
         ("sqlite:///~/ledger.db", "~/ledger.db"),
         ("postgresql://host/db", None),
         ("sqlite:///postgresql://host/db", None),
+        ("postgresql:/host/db", None),
+        ("C:/data/ledger.db", "C:/data/ledger.db"),
+        ("data/a:/ledger.db", "data/a:/ledger.db"),
         ("sqlite:///", None),
         ("sqlite:///:memory:", None),
     ],
@@ -30,6 +33,7 @@ def test_a_path_and_the_url_of_a_file_mean_the_file(ledger: str, file: str | Non
     [
         ("postgresql://u:secret@host/db", "postgresql://u:***@host/db"),
         ("postgresql://u:s@c/r:t@host:5432/db", "postgresql://u:***@host:5432/db"),
+        ("postgresql:/u:secret@host/db", "postgresql:/u:***@host/db"),
         ("clickhouse://:secret@host", "clickhouse://:***@host"),
         ("postgresql://u@host/db?password=secret&user=u", "postgresql://u@host/db?password=***&user=u"),
         ("https://host/db?x=1&api_KEY=secret", "https://host/db?x=1&api_KEY=***"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -11,10 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import meter
-from meter import attempt, backend, machine
+from meter import attempt, backend, beginning, machine
 from meter.ending import Ending
 from meter.ledger import Query
-from meter.through import pass_through
+from meter.through import pass_through, pass_through_async
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -119,6 +120,59 @@ def test_a_defect_of_ours_does_not_keep_the_answer_from_its_caller(
     assert (entry.outcome, entry.status, entry.nanos, entry.user) == ("ok", "unpriced", None, "alice")
     assert metered.ledger.holds() == []
     assert "ZeroDivisionError" in caplog.text
+
+
+@pytest.mark.parametrize("awaited", [False, True])
+@pytest.mark.parametrize("where", ["ask", "is_quick"])
+async def test_a_defect_of_ours_before_the_call_does_not_keep_it_from_being_sent(
+    where: str, awaited: bool, metered: meter.Meter, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Pitfall 1: the row has what the answer says, and nobody to whom it could be attributed."""
+
+    def broken(*_: Any) -> None:
+        raise ZeroDivisionError("SECRET")
+
+    metered.ledger  # noqa: B018  opened, so that the awaited way asks whether it will be quick
+    through(metered, {**REQUEST}, {"usage": USAGE})
+    monkeypatch.setattr(beginning, where, broken)
+    monkeypatch.setattr(backend, "is_ready", lambda: True)
+    answer = {"id": "a", "model": "gpt-4o-mini", "usage": USAGE}
+
+    async def send(_: Any) -> Any:
+        return answer
+
+    request = {**REQUEST, "user": "alice"}
+    if awaited:
+        assert await pass_through_async(metered._books, "completion", request, send) is answer
+    else:
+        assert through(metered, request, answer) is answer
+    *_, entry = metered.ledger.entries(Query())
+    assert (entry.outcome, entry.nanos, entry.model) == ("ok", 12 * 150 + 5 * 600, "gpt-4o-mini")
+    assert entry.user == ("alice" if where == "is_quick" else None)
+    assert metered.ledger.holds() == []
+    assert ("ZeroDivisionError" in caplog.text) == (where == "ask")
+    assert "SECRET" not in caplog.text
+
+
+def test_settings_that_demand_a_ledger_demand_that_a_call_is_read(
+    fresh_db: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(beginning, "ask", broken)
+    strict = contextlib.closing(meter.Meter(ledger=fresh_db, on_unavailable="fail"))
+    with strict as own, pytest.raises(ZeroDivisionError):
+        beginning.begin(own._books, "completion", {**REQUEST})
+
+
+def test_names_that_come_from_outside_are_cut_to_200_characters(metered: meter.Meter) -> None:
+    long = "x" * 1_000
+    through(metered, {**REQUEST, "model": f"gpt-{long}"}, SimpleNamespace(id=long, model=long, usage=USAGE))
+    (entry,) = metered.ledger.entries(Query())
+    assert {len(name) for name in (entry.model, entry.model_asked, entry.response_id or "")} == {200}
+    recorded = metered.record(model=f"gpt-{long}", usage=USAGE, response_id=long)
+    assert {len(name) for name in (recorded.model, recorded.model_asked, recorded.response_id or "")} == {200}
 
 
 @pytest.mark.parametrize("where", ["reserve", "settle", "charge"])

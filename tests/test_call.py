@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +17,6 @@ from tests.loopback import MISSING, Loopback
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from meter.entry import Entry
 
@@ -302,6 +302,21 @@ def test_a_mock_response_is_priced_as_the_model_it_names_and_flagged(fresh_db: P
     assert (entry.provider, entry.status, entry.nanos) == ("openai", "priced", expected)
     assert entry.flags == ("mock",)
     metered.close()
+
+
+def test_an_answer_of_made_up_tool_calls_is_flagged_as_a_mock(fresh_db: Path) -> None:
+    metered = meter.Meter(ledger=fresh_db)
+    call = {"id": "a", "type": "function", "function": {"name": "now", "arguments": "{}"}}
+    metered.completion("gpt-4o-mini", [{"role": "user", "content": "hi"}], mock_tool_calls=[call])
+    assert only(metered).flags == ("mock",)
+    metered.close()
+
+
+def test_a_url_that_is_given_as_a_path_is_refused_without_its_password() -> None:
+    """A Path has one slash where there were two."""
+    with pytest.raises(meter.LedgerUnavailable, match="names no ledger meter can open") as raised:
+        meter.Meter(ledger=Path("postgresql://u:secret@host/db"))
+    assert "secret" not in str(raised.value)
 
 
 def test_tools_work_without_the_package_that_litellm_would_import(metered: meter.Meter, loopback: Loopback) -> None:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner, Result
 
-from meter import spill, tokens
+from meter import spill, vocabulary
 from meter.cli import main
 from meter.entry import now
 from meter.ledger import connections, open_ledger
@@ -444,8 +444,8 @@ class TestInstalled:
         assert (check, "FileNotFoundError" in what) == ("prices", True)
 
     def test_the_vocabularies_that_litellm_ships_are_found(self) -> None:
-        assert found()["counting"]["vocabularies"] == dict.fromkeys(tokens._SHIPPED, True)
-        assert installed.vocabulary_folder() == tokens._folder()
+        assert found()["counting"]["vocabularies"] == dict.fromkeys(vocabulary.SHIPPED, True)
+        assert installed.vocabulary_folder() == vocabulary._folder()
 
     def test_a_vocabulary_that_is_missing_is_a_problem(self, tmp_path: Path) -> None:
         check = installed.counting(tmp_path)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meter import tokens
+from meter import tokens, vocabulary
 from meter.errors import UnknownName
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ class TestEncodings:
         ],
     )
     def test_a_model_has_its_own_encoding_or_the_default(self, model: str, encoding: str) -> None:
-        assert tokens.encoding_for(model) == encoding
+        assert vocabulary.encoding_for(model) == encoding
 
     def test_the_encoding_matters(self) -> None:
         text = "人工智能和语言模型"
@@ -204,8 +204,8 @@ class TestVocabularies:
     @pytest.mark.usefixtures("nothing_loaded")
     def test_one_that_is_gone_is_replaced_by_another(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         p50k = "ec7223a39ce59f226a68acc30dc1af2788490e15"
-        (tmp_path / p50k).write_bytes((tokens._folder() / p50k).read_bytes())
-        monkeypatch.setattr(tokens, "_folder", lambda: tmp_path)
+        (tmp_path / p50k).write_bytes((vocabulary._folder() / p50k).read_bytes())
+        monkeypatch.setattr(vocabulary, "_folder", lambda: tmp_path)
         # 9 characters of 3 bytes, most of them 2 or 3 tokens in this vocabulary of English
         assert tokens.count_text("人工智能和语言模型", "gpt-4o") == tokens.count_text(
             "人工智能和语言模型", encoding="p50k_base"
@@ -214,15 +214,15 @@ class TestVocabularies:
 
     @pytest.mark.usefixtures("nothing_loaded")
     def test_one_that_was_tampered_with_is_not_used(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        for file in tokens._folder().iterdir():
+        for file in vocabulary._folder().iterdir():
             if len(file.name) == 40:
                 (tmp_path / file.name).write_bytes(b"aGVsbG8= 0\n")
-        monkeypatch.setattr(tokens, "_folder", lambda: tmp_path)
+        monkeypatch.setattr(vocabulary, "_folder", lambda: tmp_path)
         assert tokens.count_text("hello hello", "gpt-4o") == 3
 
     @pytest.mark.usefixtures("nothing_loaded")
     def test_without_any_four_bytes_are_a_token(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(tokens, "_folder", lambda: tmp_path)
+        monkeypatch.setattr(vocabulary, "_folder", lambda: tmp_path)
         assert tokens.count_text("12345", "gpt-4o") == 2
         assert tokens.count_text("中\ud800", "gpt-4o") == 2
         assert tokens.count_text("", "gpt-4o") == 0

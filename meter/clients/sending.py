@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Literal
 
 from meter.answered import remember
-from meter.attempt import begin, begin_async
+from meter.beginning import begin, begin_async
 from meter.clients.asking import asked_for_usage, read_request
 from meter.clients.heard import Heard
 from meter.clients.retries import Request, under_request

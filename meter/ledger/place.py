@@ -10,7 +10,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from meter.address import SQLITE, masked
+from meter.address import SQLITE, is_url, masked
 from meter.errors import LedgerUnavailable
 
 log = logging.getLogger("meter")
@@ -151,7 +151,7 @@ def place_of(url: str | os.PathLike[str]) -> Place:
     text = os.fspath(url)
     path = text.removeprefix(SQLITE)
     scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):", path)  # one letter is a drive
-    if scheme and ("://" in path or scheme[1].lower() in {"sqlite", "file"}):
+    if scheme and (is_url(path) or scheme[1].lower() in {"sqlite", "file"}):
         raise LedgerUnavailable(
             f'"{masked(text)}" names no ledger meter can open; give the path of a file, or {SQLITE}PATH for one.'
         )

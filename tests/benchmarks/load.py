@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import meter
-from meter.attempt import begin
+from meter.beginning import begin
 from meter.ledger import Query
 from tests.benchmarks.measure import Row, child, medians, percentile, said, take_turns
 from tests.benchmarks.server import MODEL

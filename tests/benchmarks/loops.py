@@ -150,7 +150,7 @@ def _metered(path: Path, how: str, request: dict[str, Any]) -> float:
 def _own(path: Path, how: str) -> float:
     """Measure what is meter's alone: the steps that every seam shares, around a backend that answers at once."""
     import meter
-    from meter.attempt import begin_async
+    from meter.beginning import begin_async
     from tests.benchmarks.load import ANSWER
 
     opened = meter.Meter(path, user="alice") if how == "cold" else _warmed(path)

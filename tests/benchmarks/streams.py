@@ -6,7 +6,8 @@ import itertools
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from meter.attempt import Attempt, begin
+from meter.attempt import Attempt
+from meter.beginning import begin
 from meter.through import pass_through
 from tests.benchmarks.calls import PAUSE_S
 from tests.benchmarks.measure import REFERENCE_INSERT_NS, Row, added, medians, take_turns

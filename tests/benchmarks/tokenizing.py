@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any
 
-from meter import tokens
+from meter import tokens, vocabulary
 from tests.benchmarks.measure import REFERENCE_INSERT_NS, Row, added, medians, take_turns
 from tests.benchmarks.server import MODEL
 from tests.benchmarks.stage import Inserts, Stage
@@ -31,7 +31,7 @@ def rows(effort: Effort) -> Iterator[Row]:
 
 
 def _new_text(effort: Effort) -> Row:
-    encode = tokens._encoder(tokens.encoding_for(MODEL))
+    encode = vocabulary.encoder(vocabulary.encoding_for(MODEL))
     number = itertools.count()
     texts: list[str] = []
 

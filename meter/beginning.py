@@ -1,0 +1,112 @@
+"""Beginning: a call before it is sent: its input counted, its limits checked, its hold written."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+from meter.asked import ask, is_quick, unread
+from meter.attempt import Attempt
+from meter.errors import loggable
+from meter.machine import Share
+from meter.model import is_vendor
+from meter.usage import usage_of
+
+if TYPE_CHECKING:
+    from meter.books import Books
+
+log = logging.getLogger("meter")
+
+
+def warm() -> None:
+    """Load what reads an answer."""
+    usage_of({"usage": {"prompt_tokens": 1}})
+
+
+ASKABLE = frozenset({"completion", "text_completion"})
+"""The verbs whose streams tell their usage if `stream_options` ask for it."""
+
+
+def begin(books: Books, verb: str, request: dict[str, Any]) -> Attempt:
+    """Count the input of a call, check limits and write its hold; raise BudgetExceeded before anything is sent.
+
+    The clock of the call starts when this returns.
+    """
+    began = time.perf_counter_ns()
+    attempt = _prepared(books, verb, request)
+    if attempt.hold is not None:
+        try:
+            refusal = books.reserve(attempt.hold)
+        except (KeyboardInterrupt, SystemExit) as stopped:  # the hold may be there
+            attempt.withdraw(type(stopped).__name__)
+            raise
+        if refusal is not None:
+            error = refusal.error()
+            attempt.fail(error)
+            raise error
+    return _started(attempt, began)
+
+
+async def begin_async(books: Books, verb: str, request: dict[str, Any]) -> Attempt:
+    """Begin a call without holding the event loop: what takes long is done in a thread."""
+    began = time.perf_counter_ns()
+    if books.is_ready and not books.orphans and _is_quick(books, request):
+        attempt = _prepared(books, verb, request)
+    else:
+        attempt = await asyncio.to_thread(_loaded, books, verb, request)
+    if attempt.hold is not None:
+        refusal = await books.reserve_async(attempt.hold, lambda: attempt.withdraw("CancelledError"))
+        if refusal is not None:
+            error = refusal.error()
+            await attempt.fail_async(error)
+            raise error
+    return _started(attempt, began)
+
+
+def _loaded(books: Books, verb: str, request: dict[str, Any]) -> Attempt:
+    """Prepare a call where that may take long, and load what its end will need too."""
+    warm()
+    return _prepared(books, verb, request)
+
+
+def _is_quick(books: Books, request: dict[str, Any]) -> bool:
+    try:
+        return is_quick(books, request)
+    except Exception:  # noqa: BLE001  what is wrong is told where it is looked at in earnest
+        return False
+
+
+def _prepared(books: Books, verb: str, request: dict[str, Any]) -> Attempt:
+    """Look at a call; a defect of ours does not keep it from being sent, unless settings say that it must."""
+    try:
+        return _looked_at(books, verb, request)
+    except Exception as error:
+        if books.settings.on_unavailable == "fail":
+            raise
+        log.error("A call goes on unread, without a hold, and no limit was checked for it (%s).", loggable(error))
+        return Attempt(books, unread(books, request), request)
+
+
+def _looked_at(books: Books, verb: str, request: dict[str, Any]) -> Attempt:
+    books.write_orphans()
+    attempt = Attempt(books, ask(books, request), request)
+    if books.wants_hold(attempt.asked.who.user, streams=attempt.streams):
+        attempt.hold = attempt.asked.hold(books, request)
+    if attempt.streams and verb in ASKABLE:
+        options = request.get("stream_options")
+        options = options if isinstance(options, dict) else {}
+        if not options.get("include_usage"):
+            request["stream_options"] = {**options, "include_usage": True}
+            attempt.hides_usage = True
+    return attempt
+
+
+def _started(attempt: Attempt, began: int) -> Attempt:
+    provider = attempt.asked.model.provider
+    if provider and not is_vendor(provider):
+        attempt.share = Share(provider)
+    attempt.sent_ns = time.perf_counter_ns()
+    attempt.overhead_ns = attempt.sent_ns - began
+    return attempt
