@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from meter.address import file_of, masked
 from meter.errors import SettingsError, suggest
+from meter.lang import TAGS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,7 +43,7 @@ SETTINGS: Mapping[str, Setting] = {
     "model": Setting("METER_MODEL", "gpt-6-luna"),
     "zone": Setting("METER_TZ", "Asia/Shanghai", presentation=True),
     "currency": Setting("METER_CURRENCY", "USD", presentation=True),
-    "lang": Setting("METER_LANG", "en", ("en", "zh"), presentation=True),
+    "lang": Setting("METER_LANG", "en", tuple(TAGS), presentation=True),
     "count": Setting("METER_COUNT", "always", ("always", "missing", "never")),
     "holds": Setting("METER_HOLDS", "always", ("always", "needed")),
     "durability": Setting("METER_DURABILITY", "process", ("process", "power")),

@@ -45,7 +45,7 @@ SHARED = (
     ("tokens", "attribution", "machine", "plugins"),
     ("prompt", "vocabulary"),
     ("images", "model", "settings"),
-    ("address", "codes"),
+    ("address", "codes", "lang"),
     BOTTOM,
 )
 HEAVY = {

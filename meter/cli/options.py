@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from meter.errors import LedgerUnavailable
+from meter.lang import TAGS, spoken
 from meter.reports.fit import fitted
 from meter.reports.render import visible
 from meter.settings import load
@@ -36,6 +37,7 @@ FORMS = {
 """The forms of output beside a table, each with its help."""
 
 _FORM = "meter.form"
+_LANG = "meter.lang"
 
 
 class NoLedger(LedgerUnavailable):
@@ -72,7 +74,14 @@ def window_options(command: Command) -> Command:
 
 
 def form_options(command: Command) -> Command:
-    """Add --json, --csv, --tsv, --nl and --md, of which one may be given."""
+    """Add --json, --csv, --tsv, --nl and --md, of which one may be given, and --lang for what people read."""
+    command = click.option(
+        "--lang",
+        type=click.Choice(list(TAGS)),
+        expose_value=False,
+        callback=_take_lang,
+        help="Language of what people read; JSON and CSV stay English.",
+    )(command)
     for name in reversed(FORMS):
         command = click.option(f"--{name}", is_flag=True, expose_value=False, callback=_take_form, help=FORMS[name])(
             command
@@ -88,6 +97,18 @@ def _take_form(ctx: click.Context, option: click.Parameter, wanted: bool) -> Non
         raise click.UsageError(f"--{taken} and --{option.name} exclude each other; give one.")
 
 
+def _take_lang(ctx: click.Context, _: click.Parameter, language: str | None) -> None:
+    if language is not None:
+        ctx.meta[_LANG] = language
+
+
+def speak(settings: Settings) -> None:
+    """Write what the command shows to people in the language of --lang, else of the settings; machines read English."""
+    context = click.get_current_context()
+    language = context.meta.get(_LANG, settings.lang)
+    context.with_resource(spoken(language if form() in {"table", "md"} else "en"))
+
+
 def form() -> str:
     """Return the form of output that was asked for."""
     return str(click.get_current_context().meta.get(_FORM, "table"))
@@ -99,7 +120,9 @@ def settings_for(ledger: str | None = None, **flags: str | None) -> Settings:
         from meter.period import zone
 
         zone(str(flags["zone"]))
-    return load().override(ledger=ledger, **flags)
+    settings = load().override(ledger=ledger, **flags)
+    speak(settings)
+    return settings
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from meter.lang import term
 from meter.reports import fit
 from meter.reports.money import shown, shown_percent, shown_rate
 
@@ -125,7 +126,7 @@ def table(
     columns: Sequence[Column], records: Sequence[Mapping[str, Any]], totals: Sequence[Mapping[str, Any]] = ()
 ) -> str:
     """Return rows in aligned columns, their totals under a rule."""
-    headings = [(column.heading or column.key.replace("_", " ")).split("\n") for column in columns]
+    headings = [_said(column).split("\n") for column in columns]
     depth = max(map(len, headings))
     head = [[""] * (depth - len(lines)) + lines for lines in headings]
     body = [[cell(column, record) for column in columns] for record in records]
@@ -168,8 +169,18 @@ def markdown(
         yield _md_line(f"**{text}**" if (text := md_text(cell(column, record, ""))) else "" for column in columns)
 
 
+def _said(column: Column) -> str:
+    """Return a heading in the language of the report."""
+    return term(column.heading or column.key.replace("_", " "))
+
+
 def _heading(column: Column) -> str:
-    return (column.heading or column.key.replace("_", " ")).replace("\n", " ")
+    return _said(column).replace("\n", " ")
+
+
+def led(name: str, text: str, wide: int = 10) -> str:
+    """Return a line for a screen that a name leads, in so many columns."""
+    return f"{name}{' ' * (wide - width(name))}{visible(text)}\n"
 
 
 def _md_line(cells: Iterable[str]) -> str:
