@@ -18,7 +18,7 @@ from meter.entry import Entry, new_id
 from meter.errors import InvalidPlan, UnknownName
 from meter.fx import FxRate
 from meter.hold import is_gone
-from meter.ledger import Ledger, Query, Sum, open_ledger
+from meter.ledger import Ledger, Query, Stretch, Sum, open_ledger
 from meter.period import Interval
 from meter.plan import Conditions, Plan, Subscription
 from meter.usage import Usage
@@ -528,6 +528,25 @@ class TestSums:
         sums = {each.key[0]: each.calls for each in ledger.summarize(Query(by=("user",)))}
         assert sums == {"alice": 1, None: 1, "None": 1, "": 1}
         assert [each.calls for each in ledger.summarize(Query(where={"user": None}))] == [1]
+
+    def test_many_users_are_summed_each_over_a_time_of_their_own(self, ledger: Ledger) -> None:
+        """As each would be alone, under every name, beyond 64 bits, and more of them than one statement takes."""
+        users = [*(f"u{number}" for number in range(600)), "alice"]
+        ledger.append(entry(user=user, at=AT + timedelta(hours=n % 9)) for n, user in enumerate(users))
+        ledger.append(
+            [entry(user="cus_1", at=AT, currency=code, price=None, status="stated") for code in ("USD", "CNY")]
+        )
+        ledger.append([entry(user="big", nanos=2**62, at=AT) for _ in range(3)])
+        ledger.append([entry(user="big", nanos=7, at=AT, session="s", environment="test")])
+        names = [("u3", "cus_1"), ("nobody",), ("big",), *((user,) for user in users)]
+        bounds = [(AT + timedelta(hours=n % 4), AT + timedelta(hours=n % 4 + n % 6)) for n in range(len(names))]
+        stretches = [Stretch(user, *each) for user, each in zip(names, bounds, strict=True)]
+        for where in ({}, {"environment": "test"}, {"session": None}, {"model": "none that was ever called"}):
+            found = ledger.sum_each(stretches, where)
+            for each, sums in zip(stretches, found, strict=True):
+                query = Query(since=each.since, until=each.until, where={**where, "user": each.user})
+                assert sorted(sums, key=str) == sorted(ledger.summarize(query), key=str)
+        assert ledger.sum_each([]) == []
 
     def test_currencies_are_never_added_to_each_other(self, ledger: Ledger) -> None:
         ledger.settle(entry())

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from meter.address import SQLITE
 from meter.ledger.protocol import Ledger
-from meter.ledger.query import Query, Sum
+from meter.ledger.query import Query, Stretch, Sum
 from meter.plugins import enabled
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable
 
-__all__ = ["Ledger", "Query", "Sum", "open_ledger", "opener_of"]
+__all__ = ["Ledger", "Query", "Stretch", "Sum", "open_ledger", "opener_of"]
 
 
 def open_ledger(

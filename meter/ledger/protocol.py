@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from meter.entry import Entry
     from meter.fx import FxRate
     from meter.hold import Hold
-    from meter.ledger.query import Difference, Query, Sum
+    from meter.ledger.query import Difference, Query, Stretch, Sum
+    from meter.ledger.stretches import Where
     from meter.plan import Plan, Subscription
     from meter.price import Price
     from meter.revenue import RevenueEvent
@@ -71,6 +72,12 @@ class Ledger(Protocol):
 
     def summarize(self, query: Query) -> list[Sum]:
         """Sum the calls of a window by group and currency."""
+
+    def sum_each(self, stretches: Sequence[Stretch], where: Where | None = None) -> list[list[Sum]]:
+        """Sum the calls of many users, each over a time of their own, by currency; in the order given.
+
+        `where` is as Query's, without a user.
+        """
 
     def span(self) -> tuple[datetime, datetime] | None:
         """Return the instants of the first and the last entry, or None for an empty ledger."""

@@ -39,6 +39,18 @@ class Query:
     """Dimension to the value it must have, or to several of which it must have one; None for entries that have none."""
 
 
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A time of one user's, to be summed with many others that begin and end elsewhere."""
+
+    user: tuple[str, ...]
+    """Every name of the user."""
+    since: datetime
+    """UTC, inclusive."""
+    until: datetime
+    """UTC, exclusive."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sum:
     """The calls of one group in one currency, summed exactly; reversals count negative."""

@@ -15,6 +15,7 @@ from meter.ledger.names import storable
 from meter.ledger.rows import ENTRY, entry_of, hold_keys_in, hold_of
 from meter.ledger.schema import entry_columns
 from meter.ledger.store import Store, names_by_key, prices_by_key
+from meter.ledger.stretches import sum_each
 from meter.ledger.summing import bounds_of, summarize
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from meter.entry import Entry
     from meter.hold import Hold
     from meter.ledger.filtering import Filter
-    from meter.ledger.query import Query, Sum
+    from meter.ledger.query import Query, Stretch, Sum
+    from meter.ledger.stretches import Where
 
 PAGE = 1_000
 """Entries that are read at a time."""
@@ -110,6 +112,11 @@ class Reading(Store):
         """Sum the calls of a window by group and currency."""
         with self._read() as raw:
             return summarize(raw, query)
+
+    def sum_each(self, stretches: Sequence[Stretch], where: Where | None = None) -> list[list[Sum]]:
+        """Sum the calls of many users, each over a time of their own, by currency; in the order given."""
+        with self._read() as raw:
+            return sum_each(raw, stretches, where or {})
 
     def span(self) -> tuple[datetime, datetime] | None:
         """Return the instants of the first and the last entry, or None for an empty ledger."""

@@ -14,7 +14,7 @@ from meter.ledger.store import names_by_key
 from meter.ledger.windows import BEGIN_US, END_US, ROWS, Piece, cover
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from meter.ledger.filtering import Filter
 
@@ -76,18 +76,29 @@ def statement(piece: Piece, by: Sequence[str], condition: Filter, *, split: bool
     With `split` the high and the low part of each amount are summed apart, which no sum of 64-bit numbers overflows.
     """
     source, values = _source(piece, condition)
-    amounts = [_FIELDS.get(field, field) for field in FIELDS]
-    if split:
-        low = (1 << LOW_BITS) - 1
-        summed = [f"sum(({amount}) >> {LOW_BITS})" for amount in amounts] + [
-            f"sum(({amount}) & {low})" for amount in amounts
-        ]
-    else:
-        summed = [f"sum({amount})" for amount in amounts]
+    summed = amounts(split=split)
     keys = ", ".join(("currency", *by))
     # a total per bucket needs no sorting, and is added up in no time
     group = keys if by or piece.level == ROWS else f"bucket, {keys}"
     return f"SELECT {keys}, {', '.join(summed)} FROM {source} GROUP BY {group}", values  # noqa: S608  names of ours
+
+
+def amounts(*, split: bool) -> list[str]:
+    """Return the SQL of each field of a sum; with `split` of their high parts, then of their low ones."""
+    each = [_FIELDS.get(field, field) for field in FIELDS]
+    if not split:
+        return [f"sum({amount})" for amount in each]
+    low = (1 << LOW_BITS) - 1
+    return [f"sum(({amount}) >> {LOW_BITS})" for amount in each] + [f"sum(({amount}) & {low})" for amount in each]
+
+
+def whole(rows: Iterable[tuple[int, ...]], width: int) -> list[tuple[int, ...]]:
+    """Return rows that were summed split, behind `width` keys, with their high and low parts put together."""
+    middle = width + len(FIELDS)
+    return [
+        (*row[:width], *((high << LOW_BITS) + low for high, low in zip(row[width:middle], row[middle:], strict=True)))
+        for row in rows
+    ]
 
 
 def _source(piece: Piece, condition: Filter) -> tuple[str, list[int]]:
@@ -122,21 +133,20 @@ def _answer(raw: sqlite3.Connection, piece: Piece, by: Sequence[str], condition:
     except sqlite3.OperationalError as error:
         if "overflow" not in str(error):
             raise
-    width = 1 + len(by)
-    halves = raw.execute(*statement(piece, by, condition, split=True)).fetchall()
-    middle = width + len(FIELDS)
-    return [
-        (*row[:width], *((high << LOW_BITS) + low for high, low in zip(row[width:middle], row[middle:], strict=True)))
-        for row in halves
-    ]
+    return whole(raw.execute(*statement(piece, by, condition, split=True)), 1 + len(by))
 
 
 def _entries() -> str:
     """Return the SQL of entries in the shape of a rollup, with the sign of their kind."""
+    return f"SELECT {in_shape()} FROM entries"  # noqa: S608  names of ours
+
+
+def in_shape() -> str:
+    """Return the SQL of the columns that give entries the shape of a rollup."""
     sign = f"iif(kind = {KIND['reversal']}, -1, 1)"
     keys = [f"{key_of(key, 'entries')} AS {key}" for key in (*KEYS, "session") if key != "part"]
     measures = [f"{sign} * ({measure_of(measure, 'entries')}) AS {measure}" for measure in MEASURES]
-    return f"SELECT {', '.join((*keys, *measures))} FROM entries"  # noqa: S608  names of ours
+    return ", ".join((*keys, *measures))
 
 
 _ENTRIES = _entries()
