@@ -20,10 +20,9 @@ from meter.ledger import open_ledger
 from meter.period import Interval, Window, month_window
 from meter.plan import ChannelFee, Conditions, Included, Overage, Plan, Step
 from meter.reports import statement_page
-from meter.reports.allowance import overage_in
 from meter.reports.ask import Ask
+from meter.reports.overage import overage_in
 from meter.reports.statement import Statement, statement
-from meter.reports.summary import summarize
 from tests.reporting import NANO, NOW, call, lost, plan, rate, subscribe, utc
 
 if TYPE_CHECKING:
@@ -221,13 +220,12 @@ def test_overage_of_the_parts_is_that_of_the_whole(
     paid = terms.subscribe("alice", utc(1, 0), zone="UTC")
     ledger.append([call("alice", NANO, at=utc(day, hour)) for day, hour in days])
 
-    def used(window: Window, currency: str) -> Any:
-        asked = Ask(by="model", window=window, currency=currency, where={"user": "alice"}, now=NOW)
-        return summarize(ledger, asked).totals[0]
+    def billed(since: datetime, until: datetime) -> int:
+        return overage_in(ledger, Ask(window=Window(since, until, "UTC"), now=until).of(ledger), paid) or 0
 
     edges = [NOVEMBER.since, *sorted(cut.replace(tzinfo=NOW.tzinfo) for cut in cuts), NOVEMBER.until]
-    parts = [overage_in(paid, Window(a, b, "UTC"), used) for a, b in pairwise(edges)]
-    assert sum(part or 0 for part in parts) == overage_in(paid, NOVEMBER, used)
+    parts = [billed(a, b) for a, b in pairwise(edges)]
+    assert sum(parts) == billed(NOVEMBER.since, NOVEMBER.until)
     ledger.close()
 
 

@@ -457,6 +457,7 @@ def test_the_columns_of_a_user_report_are_these(ledger: Ledger) -> None:
         "low",
         "high",
         "fee",
+        "overage",
         "revenue",
         "revenue_currency",
         "revenue_source",

@@ -131,10 +131,11 @@ class ChannelFee:
                 "give 0 to 100 % and an amount from 0."
             )
 
-    def nanos(self, charge_nanos: int) -> int:
+    def nanos(self, charge_nanos: int, *, with_fixed: bool = True) -> int:
         """Return what is kept of a charge, rounded half-even; never more than the charge."""
         percent, scale = self.percent.as_integer_ratio()
-        return min(half_even(charge_nanos * percent, 100 * scale) + self.fixed_nanos, charge_nanos)
+        fixed = self.fixed_nanos if with_fixed else 0
+        return min(half_even(charge_nanos * percent, 100 * scale) + fixed, charge_nanos)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,12 +162,12 @@ class Conditions:
         if len({fee.channel for fee in self.fees}) < len(self.fees):
             raise InvalidPlan("A channel has two fees; give each once.")
 
-    def net_nanos(self, charge_nanos: int, channel: str = "") -> int:
+    def net_nanos(self, charge_nanos: int, channel: str = "", *, with_fixed: bool = True) -> int:
         """Return what is left of a charge without tax and the channel's fee, in nano-units."""
         percent, scale = self.tax_percent.as_integer_ratio()
         tax = charge_nanos - half_even(charge_nanos * 100 * scale, 100 * scale + percent) if percent else 0
         fee = next((fee for fee in self.fees if fee.channel == channel), None)
-        return charge_nanos - tax - (fee.nanos(charge_nanos) if fee else 0)
+        return charge_nanos - tax - (fee.nanos(charge_nanos, with_fixed=with_fixed) if fee else 0)
 
     def to_json(self) -> str:
         """Return the conditions as the ledger keeps them; what is as by default is left out."""

@@ -116,6 +116,20 @@ class Subscription:
         """Tell whether it holds at an instant."""
         return self.since <= at and (self.until is None or at < self.until)
 
+    @property
+    def bills_use(self) -> bool:
+        """Whether use beyond what is included is billed: not where it is blocked, nor in a state that pays nothing."""
+        overage = self.conditions.overage
+        can_be = self.conditions.included is not None and overage is not None and overage.model != "blocked"
+        return can_be and self.state not in _FREE
+
+    def net_of_use(self, billed_nanos: int) -> int:
+        """Return what is left of an overage without tax and the channel's percentage.
+
+        It comes on the bill of a fee, of which the channel keeps its fixed part already.
+        """
+        return self.conditions.net_nanos(billed_nanos, self.channel, with_fixed=False)
+
     def accrued(self, at: datetime) -> int:
         """Return the fee from the beginning up to an instant, R(t), in nano-units of the currency.
 

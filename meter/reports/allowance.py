@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -62,11 +62,11 @@ def allowances(subscription: Subscription, window: Window, used: Used) -> Iterat
     included, overage = subscription.conditions.included, subscription.conditions.overage
     if included is None:
         return
-    for period in _periods(subscription, included, window):
+    for period in periods(subscription, included, window):
         row = used(period, subscription.currency)
         spent = _measured(row, included.measure, subscription.currency)
         billed: int | None = 0
-        if overage is not None and overage.model != "blocked":
+        if overage is not None and subscription.bills_use:
             billed = None if spent is None else overage.nanos(Fraction(spent) - Fraction(included.amount))
         yield Allowance(
             window=period,
@@ -79,29 +79,7 @@ def allowances(subscription: Subscription, window: Window, used: Used) -> Iterat
         )
 
 
-def overage_in(subscription: Subscription, window: Window, used: Used) -> int | None:
-    """Return what is billed in a window for use beyond the allowance; None where it cannot be told.
-
-    It is what the periods come to at the window's end less at its beginning, so the parts of any partition add up.
-    """
-    included, overage = subscription.conditions.included, subscription.conditions.overage
-    if included is None or overage is None or overage.model == "blocked":
-        return 0
-    billed = 0
-    for period in _periods(subscription, included, window):
-        at_end = replace(period, until=min(period.until, window.until))
-        before = replace(period, until=min(max(period.since, window.since), at_end.until))
-        for part, sign in ((at_end, 1), (before, -1)):
-            if part.since == part.until:
-                continue
-            spent = _measured(used(part, subscription.currency), included.measure, subscription.currency)
-            if spent is None:
-                return None
-            billed += sign * overage.nanos(Fraction(spent) - Fraction(included.amount))
-    return billed
-
-
-def _periods(subscription: Subscription, included: Included, window: Window) -> Iterator[Window]:
+def periods(subscription: Subscription, included: Included, window: Window) -> Iterator[Window]:
     """Yield the periods of an allowance that touch a window, cut to the subscription."""
     begins, ends = max(subscription.since, window.since), window.until
     if subscription.until is not None:

@@ -43,8 +43,8 @@ def report(
     """Return the report that `meter report` shows with the same options; without a window, of this month.
 
     `allocate` says what is spread over the customers, like `shared=by-cost`. `sort` is a column, with `:asc` or
-    `:desc`; rows beyond `limit` are summed in one of the kind `rest`. `ledger` is an open one, a path, or None for the one of
-    the settings.
+    `:desc`; rows beyond `limit` are summed in one of the kind `rest`. `ledger` is an open one, a path, or None for that
+    of the settings.
     """
     listing = listing_given(sort, limit, by)
     calls = {"user": user, "model": model, "environment": environment}

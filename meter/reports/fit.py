@@ -22,6 +22,7 @@ LEAST_NEEDED = (
     "until",
     "from",
     "quantity",
+    "overage",
     "fee",
     "loss_makers",
     "per",

@@ -42,6 +42,8 @@ class Header:
     """Calls without a user."""
     revenue_users: tuple[int, int, int]
     """Users whose revenue is by real charges, in part by these, and as expected; none where rows are no users."""
+    untold_overage: int = 0
+    """Rows whose overage cannot be told."""
     spilled: int
     """Rows beside the ledger that could not be written into it yet; they are in no figure."""
     allocated: tuple[Allocated, ...] = ()
@@ -117,6 +119,8 @@ class Header:
             yield "" if place else "Evidence", text
         if any(self.revenue_users[:2]):
             yield "Revenue", self._revenue()
+        for place, text in enumerate(self._overage()):
+            yield "" if place else "Overage", text
         if self.spilled:
             rows = "1 row waits" if self.spilled == 1 else f"{self.spilled:,} rows wait"
             yield "Spilled", f"{rows} beside the ledger, in no sum: `meter ledger recover`"
@@ -137,6 +141,16 @@ class Header:
         real, mixed, expected = self.revenue_users
         partly = f", {mixed:,} in part" if mixed else ""
         return f"{real:,} {'user' if real == 1 else 'users'} by real charges{partly}, {expected:,} as expected"
+
+    def _overage(self) -> Iterator[str]:
+        billed = [
+            f"{shown(amount(row.overage_nanos))} {row.revenue_currency}" for row in self.totals if row.overage_nanos
+        ]
+        if billed:
+            yield f"{' and '.join(billed)} for use beyond what is included; the revenue has what tax and channel leave"
+        if self.untold_overage:
+            rows = "1 row" if self.untold_overage == 1 else f"{self.untold_overage:,} rows"
+            yield f"of {rows} it cannot be told: the use cost another currency than the plan's, and has no rate to it"
 
     def _others(self) -> str:
         calls = sum(row.calls for row in self.elsewhere)
@@ -196,6 +210,7 @@ def header_of(
         missing=tuple(missing.items()),
         unattributed_calls=_unattributed(ledger, ask, rows),
         revenue_users=_revenue_users(ask, rows),
+        untold_overage=sum(row.overage_nanos is None and row.revenue_nanos is not None for row in rows),
         spilled=spill.count(ledger.url),
         rejected=spill.rejected(ledger.url),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from meter.reports.overage import NONE, Overages
 from meter.reports.real import NOTHING, Real, earnings, uncovered
 from meter.reports.slices import in_nanos, merged
 from meter.reports.who import TEAM, kind_by_terms
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 class Earned:
     """What the subscriptions of one row earned; amounts in parts of a nano-unit, as Slice.scale says."""
 
-    __slots__ = ("fee", "kind", "plan", "revenue", "sources")
+    __slots__ = ("fee", "has_unknown", "kind", "overage", "plan", "revenue", "sources")
 
     def __init__(self, *, with_fee: bool = True) -> None:
         self.plan: str | None = None
@@ -32,9 +33,13 @@ class Earned:
         self.kind: str | None = None
         """What kind of user that plan makes, or `team`."""
         self.revenue: dict[str, Nanos] = {}
-        """Currency to what accrued of the fee up to now, without tax and the channel's fee."""
+        """Currency to what accrued of fee and overage up to now, without tax and the channel's fee."""
         self.fee: dict[str, Nanos] | None = {} if with_fee else None
         """Currency to the fee that the whole window accrues, as the user pays it; None where rows are no users."""
+        self.overage: dict[str, Nanos] = {}
+        """Currency to what use beyond an allowance is billed up to now, as the user pays it; none by real charges."""
+        self.has_unknown = False
+        """Whether more of it may be billed, and nobody can tell."""
         self.sources: set[str] = set()
         """`expected` where a fee accrued, `real` where charges stand in its place."""
 
@@ -51,9 +56,18 @@ class Earned:
         if self.fee is not None:
             self.fee[currency] = self.fee.get(currency, 0) + fee
 
+    def bill(self, currency: str, revenue: Nanos, overage: Nanos) -> None:
+        """Add what is billed beyond the fee, and what tax and the channel leave of it."""
+        self.add(currency, revenue, 0)
+        self.overage[currency] = self.overage.get(currency, 0) + overage
+
     def currencies(self) -> list[str]:
         """Return the currencies in which anything was or will be earned."""
-        return [code for code, parts in self.revenue.items() if parts or (self.fee and self.fee[code])]
+        return [
+            code
+            for code, parts in self.revenue.items()
+            if parts or (self.fee and self.fee[code]) or self.overage.get(code)
+        ]
 
     def fields(self, currency: str, scale: int = 1) -> dict[str, Any]:
         """Return the fields of a row in one currency."""
@@ -62,6 +76,7 @@ class Earned:
             "revenue_source": self.source,
             "revenue_currency": currency,
             "revenue_nanos": in_nanos(self.revenue.get(currency, 0), scale),
+            "overage_nanos": None if self.has_unknown else in_nanos(self.overage.get(currency, 0), scale),
             "fee_nanos": None if self.fee is None else in_nanos(self.fee.get(currency, 0), scale),
         }
 
@@ -79,7 +94,11 @@ def in_force(subscriptions: Iterable[Subscription], window: Window) -> list[Subs
 
 
 def earned_by_user(
-    subscriptions: Iterable[Subscription], slices: Sequence[Slice], ask: Ask, real: Real = NOTHING
+    subscriptions: Iterable[Subscription],
+    slices: Sequence[Slice],
+    ask: Ask,
+    real: Real = NOTHING,
+    overages: Overages = NONE,
 ) -> dict[str | None, Earned]:
     """Return what each user's subscriptions earned; a change of plan leaves the sum of both and the last one's name."""
     lanes = _Lanes(slices)
@@ -95,6 +114,11 @@ def earned_by_user(
             currency, parts = piece.into(each.currency, ask.currency)
             earned.add(currency, revenue * parts, fee * parts)
             earned.sources.add("expected")
+        earned.has_unknown |= overages.is_unknown(each)
+        for piece, net, billed in overages.of(each):
+            currency, parts = piece.into(each.currency, ask.currency)
+            earned.bill(currency, net * parts, billed * parts)
+            earned.sources.add("expected")
     for event in real.events:
         for piece, revenue, fee in earnings(event, lanes[event.currency], ask.now):
             earned = users.setdefault(ask.line_of(event.user), Earned())
@@ -105,7 +129,11 @@ def earned_by_user(
 
 
 def earned_by_time(
-    subscriptions: Iterable[Subscription], slices: Sequence[Slice], ask: Ask, real: Real = NOTHING
+    subscriptions: Iterable[Subscription],
+    slices: Sequence[Slice],
+    ask: Ask,
+    real: Real = NOTHING,
+    overages: Overages = NONE,
 ) -> dict[str, Earned]:
     """Return what all subscriptions together earned in each calendar piece."""
     lanes = _Lanes(slices)
@@ -114,6 +142,10 @@ def earned_by_time(
         for piece, revenue, fee in _accruals(each, lanes[each.currency], ask.now, real.of(each, ask)):
             currency, parts = piece.into(each.currency, ask.currency)
             pieces[piece.label].add(currency, revenue * parts, fee * parts)
+            pieces[piece.label].sources.add("expected")
+        for piece, net, billed in overages.of(each):
+            currency, parts = piece.into(each.currency, ask.currency)
+            pieces[piece.label].bill(currency, net * parts, billed * parts)
             pieces[piece.label].sources.add("expected")
     for event in real.events:
         for piece, revenue, fee in earnings(event, lanes[event.currency], ask.now):

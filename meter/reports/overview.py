@@ -86,6 +86,11 @@ def _columns(portfolio: Portfolio) -> list[Column]:
         Column("cost", f"cost{unit}", "money"),
         *allocated,
         Column("fee", f"fee{unit}", "money"),
+        *(
+            [Column("overage", f"overage{unit}", "money")]
+            if any(line.row.overage_nanos for line in portfolio.totals)
+            else []
+        ),
         Column("revenue", f"revenue{unit}", "money"),
         Column("gross_profit", f"gross profit{unit}", "money"),
         Column("margin", kind="percent"),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 LISTED = 20
 """Users listed on a screen; the rest is one row there."""
 
-MONEY = ("cost", "allocated", "fee", "revenue", "gross_profit")
+MONEY = ("cost", "allocated", "fee", "overage", "revenue", "gross_profit")
 
 
 def write(report: Report, form: str = "table") -> Iterator[str]:
@@ -102,6 +102,8 @@ def _columns(report: Report) -> list[Column]:
     if report.header.ask.has_revenue:
         if report.columns == ("user",):
             columns.append(Column("fee", f"fee{unit}", "money"))
+        if any(row.overage_nanos for row in report.totals):
+            columns.append(Column("overage", f"overage{unit}", "money"))
         columns.append(Column("revenue", f"revenue{unit}", "money"))
         columns.append(Column("gross_profit", f"gross profit{unit}", "money"))
         columns.append(Column("margin", kind="percent"))

@@ -92,9 +92,13 @@ class Row:
     """`expected` of subscriptions, `real` by charges, `mixed`; None where there is neither."""
     revenue_currency: str | None = None
     revenue_nanos: Nanos | None = None
-    """Fee accrued in the window up to now; None where no fee can be held against these calls."""
+    """Fee and overage accrued in the window up to now, or what was really charged, without tax and the channel's fee;
+    None where no fee can be held against these calls."""
     fee_nanos: Nanos | None = None
     """Fee that the whole window accrues, what is still to come of it included; None where rows are no users."""
+    overage_nanos: Nanos | None = None
+    """What use beyond an allowance is billed up to now, as the user pays it; it is part of what is expected, none of a
+    real charge. None where it cannot be told, and where no fee can be held against these calls."""
     whole: bool = True
     """False where some of this group's money stands in another currency, so that no profit can be told."""
 
@@ -131,6 +135,7 @@ class Row:
             "low": _amount(self.low_nanos),
             "high": _amount(None if self.unbounded_calls else self.high_nanos),
             "fee": _amount(self.fee_nanos),
+            "overage": _amount(self.overage_nanos),
             "revenue": _amount(self.revenue_nanos),
             "revenue_currency": self.revenue_currency,
             "revenue_source": self.revenue_source,
@@ -222,6 +227,7 @@ def sum_rows(rows: Sequence[Row], reporting: str, label: str = "total") -> tuple
         costs[row.cost_currency].pay([getattr(row, name) or 0 for name in MONEY])
         if row.revenue_currency is not None:
             earned[row.revenue_currency].add(row.revenue_currency, row.revenue_nanos or 0, row.fee_nanos or 0)
+            earned[row.revenue_currency].bill(row.revenue_currency, 0, row.overage_nanos or 0)
             earned[row.revenue_currency].sources |= _SOURCES[row.revenue_source]
         if not row.whole:
             mixed |= {row.cost_currency, row.revenue_currency}

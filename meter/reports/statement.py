@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from meter.reports.allowance import allowances, overage_in
+from meter.reports.allowance import allowances
 from meter.reports.margin import in_force
 from meter.reports.money import amount
+from meter.reports.overage import overage_in
 from meter.reports.row import sum_rows
 from meter.reports.summary import summarize
 
@@ -158,7 +159,7 @@ def _terms(ledger: Ledger, ask: Ask, subscriptions: Sequence[Subscription]) -> d
         Charged(
             subscription=each,
             fee_nanos=each.accrued(ask.window.until) - each.accrued(ask.window.since),
-            overage_nanos=overage_in(each, ask.window, used),
+            overage_nanos=overage_in(ledger, ask, each),
         )
         for each in subscriptions
     ]
@@ -182,4 +183,4 @@ def _place(user: str | None, plan: str, everybody: Sequence[Row]) -> tuple[int, 
     return 1 + sum(cost > costs[user] for cost in costs.values()), len(costs)
 
 
-_OF_USERS = frozenset({"plan", "fee", "revenue", "revenue_currency", "gross_profit", "margin"})
+_OF_USERS = frozenset({"plan", "fee", "overage", "revenue", "revenue_currency", "gross_profit", "margin"})

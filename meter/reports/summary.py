@@ -13,6 +13,7 @@ from meter.reports.allocation import allocate
 from meter.reports.header import Header, header_of
 from meter.reports.listing import ALL, Listing
 from meter.reports.margin import Earned, earned_by_time, earned_by_user, in_force
+from meter.reports.overage import Overages, overages_of
 from meter.reports.real import real_of
 from meter.reports.row import COUNTS, Row, Tally, rows_of, sum_rows
 from meter.reports.slices import slices_of
@@ -84,7 +85,8 @@ def summarize(ledger: Ledger, ask: Ask) -> Report:
     currencies = ledger.currencies() | {each.currency for each in subscriptions} | real.currencies()
     slices = slices_of(summed, fx, currencies)
     costs = _costs(ledger, ask, slices)
-    rows = (_by_time if ask.unit else _by_group)(ask, slices, costs, subscriptions, real)
+    overages = overages_of(ledger, ask, subscriptions, slices, real)
+    rows = (_by_time if ask.unit else _by_group)(ask, slices, costs, subscriptions, real, overages)
     rows, allocated = allocate(rows, ask.allocate) if ask.by == "user" else (rows, [])
     if allocated:
         rows.sort(key=_order(ask))
@@ -153,10 +155,15 @@ def _costs(ledger: Ledger, ask: Ask, slices: Sequence[Slice]) -> Groups:
 
 
 def _by_group(
-    ask: Ask, slices: Sequence[Slice], costs: Groups, subscriptions: list[Subscription], real: Real
+    ask: Ask,
+    slices: Sequence[Slice],
+    costs: Groups,
+    subscriptions: list[Subscription],
+    real: Real,
+    overages: Overages,
 ) -> list[Row]:
     """Return a row for each group with calls, and by user for each with a subscription or a charge too."""
-    earned = earned_by_user(subscriptions, slices, ask, real)
+    earned = earned_by_user(subscriptions, slices, ask, real, overages)
     rows = []
     others = (None,) * (len(ask.columns) - 1)
     for key in dict.fromkeys([*costs, *((user, *others) for user in earned)]):
@@ -168,12 +175,17 @@ def _by_group(
 
 
 def _by_time(
-    ask: Ask, slices: Sequence[Slice], costs: Groups, subscriptions: list[Subscription], real: Real
+    ask: Ask,
+    slices: Sequence[Slice],
+    costs: Groups,
+    subscriptions: list[Subscription],
+    real: Real,
+    overages: Overages,
 ) -> list[Row]:
     """Return a row for each calendar piece that has begun; none at all where nothing happened in any."""
     if not costs and not subscriptions and not real.events:
         return []
-    earned = earned_by_time(subscriptions, slices, ask, real)
+    earned = earned_by_time(subscriptions, slices, ask, real, overages)
     rows = []
     for label in dict.fromkeys(piece.label for piece in slices if piece.since <= ask.now or (piece.label,) in costs):
         terms = earned[label] if ask.has_revenue else None
