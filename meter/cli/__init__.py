@@ -19,6 +19,7 @@ COMMANDS = {
     "doctor": "Look for what is wrong, and say what to do.",
     "economics": "Work out what models cost, from hardware and throughput.",
     "explain": "Show each line of a call's charge.",
+    "export": "Write what the ledger holds for other tools.",
     "fx": "Set and list exchange rates.",
     "ledger": "Look at the ledger, prove it and recover it.",
     "plan": "Add and list plans.",

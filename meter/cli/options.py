@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from meter.cli.file import gathered
 from meter.errors import LedgerUnavailable
 from meter.lang import TAGS, spoken
 from meter.reports.fit import fitted
@@ -82,7 +83,16 @@ def form_options(command: Command) -> Command:
         callback=_take_lang,
         help="Language of what people read; JSON and CSV stay English.",
     )(command)
-    for name in reversed(FORMS):
+    return _with_forms(command, FORMS)
+
+
+def data_options(command: Command) -> Command:
+    """Add --csv, --json, --nl and --tsv, the forms of output that are no tables, of which one may be given."""
+    return _with_forms(command, ("csv", "json", "nl", "tsv"))
+
+
+def _with_forms(command: Command, names: Iterable[str]) -> Command:
+    for name in reversed(list(names)):
         command = click.option(f"--{name}", is_flag=True, expose_value=False, callback=_take_form, help=FORMS[name])(
             command
         )
@@ -109,9 +119,9 @@ def speak(settings: Settings) -> None:
     context.with_resource(spoken(language if form() in {"table", "md"} else "en"))
 
 
-def form() -> str:
+def form(otherwise: str = "table") -> str:
     """Return the form of output that was asked for."""
-    return str(click.get_current_context().meta.get(_FORM, "table"))
+    return str(click.get_current_context().meta.get(_FORM, otherwise))
 
 
 def settings_for(ledger: str | None = None, **flags: str | None) -> Settings:
@@ -215,20 +225,7 @@ def _width() -> int | None:
 
 def put_page(parts: Iterable[str]) -> None:
     """Write output that is there as a whole, thousands of lines at a time."""
-    put(_gathered(parts))
-
-
-def _gathered(parts: Iterable[str]) -> Iterator[str]:
-    gathered: list[str] = []
-    for part in parts:
-        gathered.append(part)
-        if len(gathered) == _GATHERED:
-            yield "".join(gathered)
-            gathered.clear()
-    yield "".join(gathered)
-
-
-_GATHERED = 1_000
+    put(gathered(parts))
 
 
 def put_list(columns: Sequence[Column], records: Sequence[dict[str, Any]], absent: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -60,6 +60,13 @@ class Ledger(Protocol):
 
     def entries(self, query: Query, *, limit: int | None = None, newest_first: bool = False) -> Iterator[Entry]:
         """Yield the entries of a window and filter in the order of commit."""
+
+    def calls(self, query: Query) -> Iterator[dict[str, Any]]:
+        """Yield the entries of a window and filter as people see them, in the order of commit, in bounded memory.
+
+        A record has `seq` and the columns of an entry: names, ISO instants in UTC, money as decimal text in `cost`,
+        `low_cost` and `high_cost`, `counts` and `flags` as JSON.
+        """
 
     def find(self, key: str) -> list[Entry]:
         """Return the entries meant by an id, its last 8 or more digits, a provider's response id, or `last`.

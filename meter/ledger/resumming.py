@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from meter.entry import KINDS, OUTCOMES, from_us
 from meter.ledger import rollups
 from meter.ledger.query import Difference
-from meter.ledger.rollups import DAY_US, KEYS, KIND, MEASURES, QUARTER_US
+from meter.ledger.rollups import DAY_US, KEYS, KIND, LEVELS, MEASURES, QUARTER_US
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -19,14 +19,7 @@ if TYPE_CHECKING:
 
 def resum(raw: sqlite3.Connection, told: Callable[[str, int], None]) -> Iterator[Difference]:
     """Yield the rows of the rollups that are not the sums of their entries."""
-    entries = _summed("entries", rollups.bucket_of("quarters", "entries"), _of_entries())
-    month = f"CAST(strftime('%Y%m', bucket * {DAY_US // 1_000_000}, 'unixepoch') AS INTEGER)"
-    # each from the one recomputed before it: the rows themselves are grouped once
-    made = {
-        "quarters": entries,
-        "days": _summed("temp.audited_quarters", f"bucket / {DAY_US // QUARTER_US}", (*KEYS, *MEASURES)),
-        "months": _summed("temp.audited_days", month, (*KEYS, *MEASURES)),
-    }
+    made = {level: _select(level, "temp.audited_") for level in SUMMED}
     try:
         for level, select in made.items():
             told(level, 0)
@@ -40,6 +33,18 @@ def resum(raw: sqlite3.Connection, told: Callable[[str, int], None]) -> Iterator
         for level in made:
             with contextlib.suppress(sqlite3.Error):
                 raw.execute(f"DROP TABLE IF EXISTS temp.audited_{level}")
+
+
+def _select(level: str, prefix: str = "") -> str:
+    """Return the SQL that sums a level, in the order of its key, each from the one before it, named with a prefix.
+
+    So the rows themselves are grouped once.
+    """
+    if level == "quarters":
+        return _summed("entries", rollups.bucket_of(level, "entries"), _of_entries())
+    month = f"CAST(strftime('%Y%m', bucket * {DAY_US // 1_000_000}, 'unixepoch') AS INTEGER)"
+    finer, bucket = {"days": ("quarters", f"bucket / {DAY_US // QUARTER_US}"), "months": ("days", month)}[level]
+    return _summed(f"{prefix}{finer}", bucket, (*KEYS, *MEASURES))
 
 
 def _of_entries() -> tuple[str, ...]:
@@ -90,3 +95,7 @@ def _bucket(raw: sqlite3.Connection, level: str, key: Sequence[int]) -> str:
             found = raw.execute("SELECT name FROM names WHERE id = ?", (number,)).fetchone()
             parts.append(f"{name} {found[0] if found else number}")
     return ", ".join(parts)
+
+
+SUMMED = {level: _select(level) for level in reversed(LEVELS)}
+"""The SQL that sums each level anew, from the finest to the coarsest, each after the one before it."""

@@ -214,6 +214,8 @@ class _Line:
 
 
 def _csv_cell(value: object) -> object:
+    if value is None or type(value) is int:  # most of the cells of an export
+        return value
     if isinstance(value, str):
         return f"'{value}" if value and value[0] in FORMULA else value
     if isinstance(value, bool):
