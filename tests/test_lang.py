@@ -74,8 +74,10 @@ def test_every_heading_is_known_in_chinese() -> None:
     assert not lacking
 
 
-def placeholders(text: str) -> list[tuple[str, str | None]]:
-    return sorted((name, form) for _, name, form, _ in string.Formatter().parse(text) if name is not None)
+def placeholders(text: str) -> set[tuple[str, str]]:
+    """Return the names that are filled in, each with its form; a month may be written in parts."""
+    parsed = string.Formatter().parse(text)
+    return {(name, "%" if form and form[0] == "%" else form or "") for _, name, form, _ in parsed if name is not None}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

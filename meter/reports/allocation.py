@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Literal, get_args
 
 from meter.errors import InputError, suggest
+from meter.lang import say, term
 from meter.reports.money import amount, shown
 from meter.reports.who import is_customer
 
@@ -49,13 +50,20 @@ class Allocated:
         }
 
     def __str__(self) -> str:
-        money = f"{shown(amount(self.nanos))} {self.currency}"
-        how = {"by-cost": "by their cost", "even": "evenly"}[self.way]
+        told = {
+            "line": term(self.line),
+            "money": f"{shown(amount(self.nanos))} {self.currency}",
+            "customers": self.customers,
+        }
         if not self.customers:
-            why = "has a cost in it to go by" if self.way == "by-cost" else "has a line in it"
-            return f"{self.line} stays, {money}: no customer {why}"
-        over = "1 customer" if self.customers == 1 else f"{self.customers:,} customers {how}"
-        return f"{self.line}, {money} over {over}"
+            if self.way == "by-cost":
+                return say("{line} stays, {money}: no customer has a cost in it to go by", **told)
+            return say("{line} stays, {money}: no customer has a line in it", **told)
+        if self.customers == 1:
+            return say("{line}, {money} over 1 customer", **told)
+        if self.way == "by-cost":
+            return say("{line}, {money} over {customers:,} customers by their cost", **told)
+        return say("{line}, {money} over {customers:,} customers evenly", **told)
 
 
 def ways_given(text: str) -> dict[Line, Way]:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from meter import codes
 from meter.entry import now
 from meter.errors import InputError, InvalidTime, UnknownName, suggest
+from meter.lang import term
 from meter.ledger.query import Query
 from meter.period import Window, month_of, month_window, parse_instant, split, utc, zone
 from meter.reports.allocation import ways_given
-from meter.reports.who import SHARED, Apart, team_line
+from meter.reports.who import SHARED, Apart, apart_shown, is_name_of_ours, team_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -50,24 +51,22 @@ def label_shown(column: str, value: str | None) -> str:
     """Return what names a row as people see it; a name that would pass for one of ours stands in quotes."""
     absent = UNATTRIBUTED if column == "user" else NONE
     if value is None:
-        return absent
+        return term(absent)
+    if isinstance(value, Apart):
+        return apart_shown(value)
     bare = value.strip('"')
-    if isinstance(value, Apart) or not (bare in {absent, ""} or (column == "user" and _is_ours(bare))):
-        return str(value)
+    if not (bare in {absent, term(absent), ""} or (column == "user" and is_name_of_ours(bare))):
+        return value
     return f'"{value}"'
 
 
 def user_given(text: str) -> str | None:
     """Return the user that is meant by what label_shown() shows; None for calls without one."""
-    if text == UNATTRIBUTED:
+    absent = {UNATTRIBUTED, term(UNATTRIBUTED)}
+    if text in absent:
         return None
     bare = text.strip('"')
-    return text[1:-1] if bare != text and (bare == UNATTRIBUTED or _is_ours(bare)) else text
-
-
-def _is_ours(text: str) -> bool:
-    """Tell whether a line of ours that is no user's could have this name."""
-    return text == str(SHARED) or (text.startswith("(team ") and text.endswith(")"))
+    return text[1:-1] if bare != text and (bare in absent or is_name_of_ours(bare)) else text
 
 
 _WITH_REVENUE = frozenset({"user", "environment"})

@@ -8,10 +8,12 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from meter import spill
+from meter.lang import say, term
 from meter.ledger.query import Query
 from meter.period import zone
 from meter.reports.ask import label_shown
-from meter.reports.money import amount, shown, shown_percent, shown_rate
+from meter.reports.money import amount, shown, shown_percent
+from meter.reports.wording import bounds_said, calls_said, day_said, joined, month_said, rate_said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -104,88 +106,112 @@ class Header:
         """Yield what stands above the table on a screen, each with its name."""
         where = {name: label_shown(name, value) for name, value in self.ask.where.items() if name != "environment"}
         environment = self.ask.where.get("environment")
-        of = "all environments" if environment is None else f"environment {label_shown('environment', environment)}"
-        yield "Ledger", ", ".join([self.ledger, of, *(f"{name} {value}" for name, value in where.items())])
-        yield "Window", ", ".join([_month(self.ask), *self._day(), self.ask.window.zone])
-        yield "Money", ", ".join([self.ask.currency, *self._rates()])
+        of = say("all environments")
+        if environment is not None:
+            of = say("environment {name}", name=label_shown("environment", environment))
+        filters = (f"{term(name)} {value}" for name, value in where.items())
+        yield say("Ledger"), joined([self.ledger, of, *filters])
+        yield say("Window"), joined([month_said(self.ask.window), *self._day(), self.ask.window.zone])
+        yield say("Money"), joined([self.ask.currency, *self._rates()])
         for code, day in self.missing:
             remedy = f"`meter fx set {code} {self.ask.currency} RATE --on {day}`"
-            yield "", f"{code} stands apart, no rate on {day}: {remedy}"
+            yield "", say("{code} stands apart, no rate on {day}: {remedy}", code=code, day=day, remedy=remedy)
         if self.elsewhere:
-            yield "Fees", f"whole, held against this environment alone; {self._others()}"
+            others = self._others()
+            yield say("Fees"), say("whole, held against this environment alone; {others}", others=others)
         for place, each in enumerate(self.allocated):
-            yield "" if place else "Allocated", str(each)
+            yield "" if place else say("Allocated"), str(each)
         for place, text in enumerate(self._evidence()):
-            yield "" if place else "Evidence", text
+            yield "" if place else say("Evidence"), text
         if any(self.revenue_users[:2]):
-            yield "Revenue", self._revenue()
+            yield say("Revenue"), self._revenue()
         for place, text in enumerate(self._overage()):
-            yield "" if place else "Overage", text
+            yield "" if place else say("Overage"), text
         if self.spilled:
-            rows = "1 row waits" if self.spilled == 1 else f"{self.spilled:,} rows wait"
-            yield "Spilled", f"{rows} beside the ledger, in no sum: `meter ledger recover`"
+            rows = say("1 row waits" if self.spilled == 1 else "{count:,} rows wait", count=self.spilled)
+            yield say("Spilled"), say("{rows} beside the ledger, in no sum: `meter ledger recover`", rows=rows)
         if self.rejected:
-            rows = "1 row is" if self.rejected == 1 else f"{self.rejected:,} rows are"
-            yield "Rejected", f"{rows} in no sum: look into {spill.rejected_file(self.ledger)}"
+            rows = say("1 row is" if self.rejected == 1 else "{count:,} rows are", count=self.rejected)
+            file = spill.rejected_file(self.ledger)
+            yield say("Rejected"), say("{rows} in no sum: look into {file}", rows=rows, file=file)
 
     def _rates(self) -> Iterator[str]:
         """Yield the rates of each currency: all of a few, of many the last and how many came before."""
         for pair in dict.fromkeys((each.base, each.quote) for each in self.rates):
             known = [each for each in self.rates if (each.base, each.quote) == pair]
             if len(known) > _FEW:
-                yield f"{_rate(known[-1])} after {len(known) - 1} others from {known[0].on} on"
+                rate, count, since = rate_said(known[-1]), len(known) - 1, known[0].on
+                yield say("{rate} after {count} others from {since} on", rate=rate, count=count, since=since)
             else:
-                yield from map(_rate, known)
+                yield from map(rate_said, known)
 
     def _revenue(self) -> str:
         real, mixed, expected = self.revenue_users
-        partly = f", {mixed:,} in part" if mixed else ""
-        return f"{real:,} {'user' if real == 1 else 'users'} by real charges{partly}, {expected:,} as expected"
+        by = say("{count:,} user by real charges" if real == 1 else "{count:,} users by real charges", count=real)
+        partly = [say("{count:,} in part", count=mixed)] if mixed else []
+        return joined([by, *partly, say("{count:,} as expected", count=expected)])
 
     def _overage(self) -> Iterator[str]:
         billed = [
             f"{shown(amount(row.overage_nanos))} {row.revenue_currency}" for row in self.totals if row.overage_nanos
         ]
         if billed:
-            yield f"{' and '.join(billed)} for use beyond what is included; the revenue has what tax and channel leave"
+            billed_said = say(" and ").join(billed)
+            yield say(
+                "{amount} for use beyond what is included; the revenue has what tax and channel leave",
+                amount=billed_said,
+            )
         if self.untold_overage:
-            rows = "1 row" if self.untold_overage == 1 else f"{self.untold_overage:,} rows"
-            yield f"of {rows} it cannot be told: the use cost another currency than the plan's, and has no rate to it"
+            yield say(
+                "of {rows} it cannot be told: the use cost another currency than the plan's, and has no rate to it",
+                rows=say("1 row" if self.untold_overage == 1 else "{count:,} rows", count=self.untold_overage),
+            )
 
     def _others(self) -> str:
         calls = sum(row.calls for row in self.elsewhere)
         known = [f"{shown(amount(row.cost_nanos))} {row.cost_currency}" for row in self.elsewhere if row.cost_nanos]
         bound = "" if all(row.complete for row in self.elsewhere) else "≥ "
-        cost = f", {bound}{' and '.join(known)}" if known else ""
-        return f"{_calls(calls)} in others{cost}: `meter report --by environment`"
+        cost = [f"{bound}{say(' and ').join(known)}"] if known else []
+        there = joined([say("{calls} in others", calls=calls_said(calls)), *cost])
+        return f"{there}{say(': ')}`meter report --by environment`"
 
     def _day(self) -> list[str]:
         days = self.days
         if days:
-            return ["day {:,} of {:,}".format(*days)]
-        return [] if self.ask.window.until <= self.ask.now else ["has not begun"]
+            return [day_said(days)]
+        return [] if self.ask.window.until <= self.ask.now else [say("has not begun")]
 
     def _evidence(self) -> Iterator[str]:
         for row in self.totals:
             if row.cost_nanos:
                 counted, made_up = (Fraction(part) / row.cost_nanos for part in (row.counted_nanos, row.mock_nanos))
-                of = f"the {row.cost_currency} cost" if len(self.totals) > 1 else "the cost"
-                shares = f"{shown_percent(1 - counted - made_up)} of {of} by the provider's usage"
-                rest = f", {shown_percent(made_up)} made up" if made_up else ""
-                yield f"{shares}, {shown_percent(counted)} counted{rest}"
+                of = say("the {code} cost", code=row.cost_currency) if len(self.totals) > 1 else say("the cost")
+                share = shown_percent(1 - counted - made_up)
+                parts = [
+                    say("{share} of {cost} by the provider's usage", share=share, cost=of),
+                    say("{share} counted", share=shown_percent(counted)),
+                ]
+                parts += [say("{share} made up", share=shown_percent(made_up))] if made_up else []
+                yield joined(parts)
         if mocks := self.count("mock_calls"):
-            yield f"{_calls(self.count('calls'))}, {mocks:,} of them mocks, whose usage is made up"
+            calls = calls_said(self.count("calls"))
+            yield say("{calls}, {count:,} of them mocks, whose usage is made up", calls=calls, count=mocks)
+        yield from self._in_no_sum()
+
+    def _in_no_sum(self) -> Iterator[str]:
         for row in self.totals:
             if row.lost_calls:
-                yield f"{_calls(row.lost_calls)} lost, in no sum: {_bounds(row)}"
+                calls = calls_said(row.lost_calls)
+                yield say("{calls} lost, in no sum: {bounds}", calls=calls, bounds=bounds_said(row))
         if unpriced := self.count("unpriced_calls"):
-            yield f"{_calls(unpriced)} unpriced, in no sum: `meter price set` for calls to come"
+            calls = calls_said(unpriced)
+            yield say("{calls} unpriced, in no sum: `meter price set` for calls to come", calls=calls)
         if partial := self.count("partial_calls"):
-            yield f"{_calls(partial)} with a part that has no rate, in no sum"
+            yield say("{calls} with a part that has no rate, in no sum", calls=calls_said(partial))
         if self.unattributed_calls:
-            yield f"{_calls(self.unattributed_calls)} without a user"
+            yield say("{calls} without a user", calls=calls_said(self.unattributed_calls))
         if not self.count("calls"):
-            yield "no calls"
+            yield say("no calls")
 
 
 def header_of(
@@ -271,26 +297,3 @@ def _evidence_record(row: Row) -> dict[str, Any]:
 
 def _iso(at: datetime) -> str:
     return at.isoformat().replace("+00:00", "Z")
-
-
-def _month(ask: Ask) -> str:
-    window = ask.window
-    label = window.label
-    return f"{window.since.astimezone(zone(window.zone)):%B %Y}" if len(label) == 7 and "W" not in label else label
-
-
-def _rate(rate: FxRate) -> str:
-    return f"1 {rate.base} = {shown_rate(rate.rate)} {rate.quote} ({rate.on})"
-
-
-def _bounds(row: Row) -> str:
-    low, high = shown(amount(row.low_nanos)), shown(amount(row.high_nanos))
-    if not row.unbounded_calls:
-        return f"{low} to {high} {row.cost_currency}"
-    if row.high_nanos:
-        return f"{low} {row.cost_currency} or more, at least one has no bound"
-    return "their cost has no bounds"
-
-
-def _calls(number: int) -> str:
-    return "1 call" if number == 1 else f"{number:,} calls"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from meter.errors import InputError, UnknownName, suggest
 from meter.reports.row import Row, sum_rows
-from meter.reports.who import Apart, is_customer, rank
+from meter.reports.who import Apart, is_customer, rank, rest_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -74,7 +74,7 @@ def summed(rest: Sequence[Row], columns: Sequence[str], currency: str) -> list[R
     """Return the sum of the rows without a line, one for each currency; none without any."""
     if not rest:
         return []
-    label = Apart(f"and {len({row.labels for row in rest}):,} more")
+    label = rest_line(len({row.labels for row in rest}))
     labels = (label, *(Apart("") for _ in columns[1:]))
     return [replace(row, labels=labels, kind=REST) for row in sum_rows(rest, currency)]
 

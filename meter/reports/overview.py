@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from meter.lang import say, term
 from meter.period import show
 from meter.reports.ask import UNATTRIBUTED, label_shown
 from meter.reports.money import amount, shown, shown_percent
-from meter.reports.page import worded
-from meter.reports.render import Column, csv_lines, json_document, json_text, markdown, md_text, table, visible
+from meter.reports.page import total_said, worded
+from meter.reports.render import Column, csv_lines, facts, json_document, json_text, led, markdown, table
+from meter.reports.wording import joined
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,24 +37,23 @@ def write(portfolio: Portfolio, form: str = "table") -> Iterator[str]:
 
 def _screen(portfolio: Portfolio) -> Iterator[str]:
     for name, text in portfolio.report.header.lines():
-        yield f"{name:<10}{visible(text)}\n"
+        yield led(name, text)
     if not portfolio.plans:
-        yield "\nNo calls in this window, and no subscription in force.\n"
+        yield f"\n{say('No calls in this window, and no subscription in force.')}\n"
         return
     yield "\n" + table(_columns(portfolio), *_records(portfolio)) + "\n"
     if not all(line.row.complete for line in portfolio.totals):
-        yield "≥ and ≤ stand where the cost of some calls is not known.\n"
+        yield say("≥ and ≤ stand where the cost of some calls is not known.") + "\n"
     if told := list(notes(portfolio)):
         yield "\n"
         for name, text in told:
-            yield f"{name:<10}{visible(text)}\n"
+            yield led(name, text)
     if portfolio.worst:
         yield "\n" + table(_worst_columns(portfolio), _worst(portfolio)) + "\n"
 
 
 def _markdown(portfolio: Portfolio) -> Iterator[str]:
-    lines = [*portfolio.report.header.lines(), *notes(portfolio)]
-    yield "  \n".join(f"{md_text(name)}: {md_text(text)}" if name else md_text(text) for name, text in lines) + "\n\n"
+    yield facts([*portfolio.report.header.lines(), *notes(portfolio)]) + "\n"
     for line in markdown(_columns(portfolio), *_records(portfolio)):
         yield line + "\n"
     if portfolio.worst:
@@ -101,10 +102,10 @@ def _columns(portfolio: Portfolio) -> list[Column]:
 def _records(portfolio: Portfolio) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Return the plans, and under the rule the kinds and the totals."""
     plans = [_worded(line, portfolio, plan_shown(line)) for line in portfolio.plans]
-    kinds = [_worded(line, portfolio, str(line.row.labels[0])) for line in portfolio.kinds]
+    kinds = [_worded(line, portfolio, term(str(line.row.labels[0]))) for line in portfolio.kinds]
     several = len(portfolio.totals) > 1
     totals = [
-        _worded(line, portfolio, f"total {line.row.cost_currency}" if several else "total") for line in portfolio.totals
+        _worded(line, portfolio, total_said(line.row.cost_currency, several=several)) for line in portfolio.totals
     ]
     return plans, [*(kinds if len(kinds) > 1 else []), *totals]
 
@@ -112,7 +113,7 @@ def _records(portfolio: Portfolio) -> tuple[list[dict[str, Any]], list[dict[str,
 def plan_shown(line: Line) -> str:
     """Return what names the line of a plan, as people see it."""
     label = line.row.labels[0]
-    return UNATTRIBUTED if label == UNATTRIBUTED else label_shown("plan", label)
+    return term(UNATTRIBUTED) if label == UNATTRIBUTED else label_shown("plan", label)
 
 
 def _worded(line: Line, portfolio: Portfolio, label: str) -> dict[str, Any]:
@@ -144,19 +145,29 @@ def notes(portfolio: Portfolio) -> Iterator[tuple[str, str]]:
     """Yield what stands under the table, each with its name."""
     for line in portfolio.totals:
         if line.loss_makers:
-            what = "1 paying user costs" if line.loss_makers == 1 else f"{line.loss_makers:,} paying users cost"
             lost = f"{shown(amount(line.loss_nanos))} {line.row.revenue_currency}"
-            yield "Loss", f"{what} more than they bring, {lost} in all: `meter report --by user`"
+            yield (
+                say("Loss"),
+                say(
+                    "1 paying user costs more than they bring, {lost} in all: `meter report --by user`"
+                    if line.loss_makers == 1
+                    else "{users:,} paying users cost more than they bring, {lost} in all: `meter report --by user`",
+                    users=line.loss_makers,
+                    lost=lost,
+                ),
+            )
         if line.idle:
-            what = "1 user" if line.idle == 1 else f"{line.idle:,} users"
             paid = f"{shown(amount(line.idle_nanos))} {line.row.revenue_currency}"
-            yield "Unused", f"{what} paid {paid} and made no call"
+            one = line.idle == 1
+            told = "1 user paid {paid} and made no call" if one else "{users:,} users paid {paid} and made no call"
+            yield say("Unused"), say(told, users=line.idle, paid=paid)
     if portfolio.top:
         (users, share), *more = _shares(portfolio)
-        yield "Top", ", ".join([f"{users} make {share} of the cost", *(" ".join(each) for each in more)])
+        dearest = say("{users} make {share} of the cost", users=users, share=share)
+        yield say("Top"), joined([dearest, *(" ".join(each) for each in more)])
     if rate := portfolio.run_rate_nanos:
-        currency = portfolio.totals[0].row.cost_currency
-        yield "Run rate", f"{shown(amount(rate))} {currency} by the end of the window, if it goes on like this"
+        cost = f"{shown(amount(rate))} {portfolio.totals[0].row.cost_currency}"
+        yield say("Run rate"), say("{cost} by the end of the window, if it goes on like this", cost=cost)
     ask, first = portfolio.report.header.ask, portfolio.first_call
     if (
         first is not None
@@ -165,13 +176,13 @@ def notes(portfolio: Portfolio) -> Iterator[tuple[str, str]]:
         and portfolio.totals[0].row.revenue_nanos
     ):
         begins = show(first.replace(second=0, microsecond=0), ask.window.zone)
-        yield "Coverage", f"the first call is of {begins}: what was called before is in no cost"
+        yield say("Coverage"), say("the first call is of {day}: what was called before is in no cost", day=begins)
 
 
 def _shares(portfolio: Portfolio) -> list[tuple[str, str]]:
     """Return who the dearest users are and their share of the cost, without those who are as many as some before."""
     told = {
-        users: (f"{percent} % of the users ({users:,})", shown_percent(share))
+        users: (say("{percent} % of the users ({users:,})", percent=percent, users=users), shown_percent(share))
         for percent, users, share in reversed(portfolio.top)
     }
     return list(reversed(told.values()))

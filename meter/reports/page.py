@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from meter.lang import say, term
 from meter.reports.ask import label_shown
 from meter.reports.money import shown, shown_percent
-from meter.reports.render import Column, csv_lines, json_document, json_text, markdown, md_text, table, visible
+from meter.reports.render import Column, csv_lines, facts, json_document, json_text, led, markdown, table
 from meter.reports.row import Row
 from meter.reports.who import is_customer
 
@@ -42,23 +43,24 @@ def write(report: Report, form: str = "table") -> Iterator[str]:
 
 def _screen(report: Report) -> Iterator[str]:
     for name, text in report.header.lines():
-        yield f"{name:<10}{visible(text)}\n"
+        yield led(name, text)
     if not report.rows:
-        yield "\nNo calls in this window, and no subscription in force.\n"
+        yield f"\n{say('No calls in this window, and no subscription in force.')}\n"
         return
     rows, rest = _listed(report)
     yield "\n" + table(_columns(report), *_records(report, rows)) + "\n"
     if rest:
-        first = report.listing.column
-        which = f"The first {LISTED} users by {first}" if first else f"The {LISTED} users with the least gross profit"
-        yield f"{which} are listed; --limit N lists more, --json or --csv lists all.\n"
+        which = say("The {count} users with the least gross profit", count=LISTED)
+        if report.listing.column:
+            column = term(report.listing.column.replace("_", " "))
+            which = say("The first {count} users by {column}", count=LISTED, column=column)
+        yield say("{which} are listed; --limit N lists more, --json or --csv lists all.", which=which) + "\n"
     if not all(row.complete for row in report.totals):
-        yield "≥ and ≤ stand where the cost of some calls is not known.\n"
+        yield say("≥ and ≤ stand where the cost of some calls is not known.") + "\n"
 
 
 def _markdown(report: Report) -> Iterator[str]:
-    lines = [f"{md_text(name)}: {md_text(text)}" if name else md_text(text) for name, text in report.header.lines()]
-    yield "  \n".join(lines) + "\n\n"
+    yield facts(report.header.lines()) + "\n"
     for line in markdown(*tables(report)):
         yield line + "\n"
 
@@ -119,15 +121,21 @@ def _records(report: Report, rows: Sequence[Row]) -> tuple[list[dict[str, Any]],
     """Return the records of rows and totals, worded where a number alone would not be true."""
     each = [_worded(row, report) for row in rows]
     totals = [_worded(row, report) for row in report.totals]
-    if len(totals) > 1:
-        for row, record in zip(report.totals, totals, strict=True):
-            record[report.columns[0]] = f"total {row.cost_currency}"
+    for row, record in zip(report.totals, totals, strict=True):
+        record[report.columns[0]] = total_said(row.cost_currency, several=len(totals) > 1)
     return each, totals
+
+
+def total_said(currency: str, *, several: bool) -> str:
+    """Return what names a total, with its currency where there are several."""
+    return say("total {code}", code=currency) if several else say("total")
 
 
 def _worded(row: Row, report: Report) -> dict[str, Any]:
     record = {**row.record(report.columns), **worded(row, several=len(report.totals) > 1)}
     labels = zip(report.columns, row.labels, strict=False)
+    if report.columns == ("user",) and record["kind"]:
+        record["kind"] = term(record["kind"])
     return record | {column: label_shown(column, label) for column, label in labels}
 
 
@@ -144,7 +152,7 @@ def worded(row: Row, *, several: bool) -> dict[str, Any]:
     if not row.allocated_nanos:
         record["allocated"] = None
     if row.cost_nanos is None:
-        record["cost"] = "unknown"
+        record["cost"] = say("unknown")
     elif not row.complete:
         for name, bound in (("cost", "≥"), ("gross_profit", "≤"), ("margin", "≤")):
             if record[name] is not None:

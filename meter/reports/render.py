@@ -13,7 +13,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from meter.lang import term
+from meter.lang import say, term
 from meter.reports import fit
 from meter.reports.money import shown, shown_percent, shown_rate
 
@@ -181,6 +181,12 @@ def _heading(column: Column) -> str:
 def led(name: str, text: str, wide: int = 10) -> str:
     """Return a line for a screen that a name leads, in so many columns."""
     return f"{name}{' ' * (wide - width(name))}{visible(text)}\n"
+
+
+def facts(lines: Iterable[tuple[str, str]]) -> str:
+    """Return lines in Markdown, each led by its name where it has one."""
+    told = (f"{md_text(name)}{say(': ')}{md_text(text)}" if name else md_text(text) for name, text in lines)
+    return "  \n".join(told) + "\n"
 
 
 def _md_line(cells: Iterable[str]) -> str:

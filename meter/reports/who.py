@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from meter.lang import say, term
+
 if TYPE_CHECKING:
     from meter.plan import Subscription
     from meter.users import Kind
@@ -38,9 +40,38 @@ _RANKS = {TEAM: 1, "internal": 2, "shared": 3}
 _LAST = 4
 
 
+_OF_TEAM, _MORE = "(team {name})", "and {count} more"
+
+
 def team_line(team: str) -> Apart:
     """Return the name of the line on which a team's fee stands."""
-    return Apart(f"(team {team})")
+    return Apart(_OF_TEAM.format(name=team))
+
+
+def rest_line(count: int) -> Apart:
+    """Return the name of the line that sums so many without a line of their own."""
+    return Apart(_MORE.format(count=f"{count:,}"))
+
+
+def apart_shown(label: Apart) -> str:
+    """Return the name of a line as people see it, in the language of the report."""
+    if name := _within(label, _OF_TEAM, "{name}"):
+        return say("(team {name})", name=name)
+    if count := _within(label, _MORE, "{count}"):
+        return say("and {count} more", count=count)
+    return term(str(label))
+
+
+def is_name_of_ours(text: str) -> bool:
+    """Tell whether a line of ours that is no user's could have this name, in any language."""
+    return text in {SHARED[:], term(SHARED[:])} or any(
+        _within(text, of, "{name}") for of in (_OF_TEAM, say(_OF_TEAM, name="{name}"))
+    )
+
+
+def _within(label: str, template: str, hole: str) -> str:
+    before, _, after = template.partition(hole)
+    return label[len(before) : -len(after)] if label.startswith(before) and label.endswith(after) else ""
 
 
 def is_user(label: str | None) -> bool:
