@@ -32,6 +32,7 @@ COMMANDS = {
     "subscription": "Add, change, end and list subscriptions of users and teams.",
     "team": "Say who is in which team.",
     "user": "Say who is who: names of one user, kinds of users.",
+    "whatif": "Imagine dearer models, other fees, caps: what becomes of the margin.",
     "worth": "Show whether a subscription is worth its fee to its user.",
 }
 """Every command with its short help, so that `meter --help` imports none of them; a test keeps both the same."""

@@ -70,6 +70,8 @@ class Sum:
     cache_write_1h_tokens: int = 0
     output_tokens: int = 0
     reasoning_tokens: int = 0
+    media_tokens: int = 0
+    """Tokens of audio, images and video, of input and output, which may have rates of their own."""
     nanos: int = 0
     """Cost that is known, in nano-units of the currency."""
     counted_nanos: int = 0

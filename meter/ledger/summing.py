@@ -12,6 +12,7 @@ from meter.ledger.query import Query, Sum
 from meter.ledger.rollups import KEYS, KIND, MEASURES, OUTCOME, key_of, measure_of
 from meter.ledger.store import names_by_key
 from meter.ledger.windows import BEGIN_US, END_US, ROWS, Piece, cover
+from meter.usage.value import INPUT_KINDS, OUTPUT_PARTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _LOST = f"outcome IN ({OUTCOME['lost']}, {OUTCOME['abandoned']})"
 _FIELDS = {
+    "media_tokens": " + ".join((*INPUT_KINDS, *OUTPUT_PARTS[1:])),
     "calls": f"iif(outcome <= {OUTCOME['abandoned']}, entries, 0)",
     "refused": f"iif(outcome = {OUTCOME['refused']}, entries, 0)",
     "replayed": f"iif(outcome = {OUTCOME['replayed']}, entries, 0)",

@@ -1,0 +1,175 @@
+"""What-if: what the calls of a window would have cost otherwise, and what would have become of the business."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from fractions import Fraction
+from typing import TYPE_CHECKING, cast
+
+from meter.errors import UnknownName, suggest
+from meter.reports.portfolio import portfolio
+from meter.reports.row import sum_rows
+from meter.reports.summary import summarize
+from meter.reports.whatif_ladder import ladder, pays, stakes_of
+from meter.reports.whatif_ledger import Imagined
+from meter.reports.whatif_moves import moves_of, no_calls, served_in
+from meter.reports.whatif_sums import Move
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from meter.ledger import Ledger
+    from meter.plan import Subscription
+    from meter.reports.ask import Ask
+    from meter.reports.portfolio import Portfolio
+    from meter.reports.row import Row
+    from meter.reports.summary import Report
+    from meter.reports.whatif_ladder import Rung, Stake
+    from meter.reports.whatif_ledger import Memory
+    from meter.reports.whatif_moves import Moves
+    from meter.reports.whatif_scenario import Cap, Scenario
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """Today beside what is imagined."""
+
+    scenario: Scenario
+    today: Portfolio
+    after: Portfolio
+    models: tuple[str, ...]
+    """Those whose cost the ladder multiplies; none is all."""
+    stakes: tuple[Stake, ...]
+    """Of the ladder; none where money stands in several currencies."""
+    ladder: tuple[Rung, ...]
+    capped: int
+    """Users who would reach the cap."""
+    notes: tuple[str, ...]
+    """What the figures rest on, and what is not known."""
+
+
+def whatif(ledger: Ledger, ask: Ask, scenario: Scenario) -> Outcome:
+    """Return the outcome of a scenario; raise InputError for a window without calls and what means nothing in it."""
+    ask = ask.of(ledger)
+    if not any(served_in(ledger, ask).values()):
+        raise no_calls(ask)
+    check_plans(ledger, scenario)
+    moves = moves_of(ledger, ask, scenario)
+    world = World(ledger, ask, scenario)
+    today = world.report()
+    after = world.report(moves.moves, imagined=True)
+    base = world.report(imagined=True)
+    doubled = world.report(world.factors(moves, 2), imagined=True)
+    alone = all(len(each.totals) == 1 and is_alone(each.totals[0]) for each in (base, doubled))
+    stakes = tuple(stakes_of(base, doubled)) if alone else ()
+    cut = capped(after, scenario.cap)
+    return Outcome(
+        scenario=scenario,
+        today=portfolio(ledger, today),
+        after=portfolio(ledger, cut),
+        models=moves.models,
+        stakes=stakes,
+        ladder=tuple(ladder(stakes, scenario.cap)) if stakes else (),
+        capped=sum(old.cost_nanos != new.cost_nanos for old, new in zip(after.rows, cut.rows, strict=True)),
+        notes=(*moves.notes, *_notes(scenario, cut, alone=alone)),
+    )
+
+
+class World:
+    """A ledger and what of it is imagined otherwise; each question is asked of the ledger once."""
+
+    def __init__(self, ledger: Ledger, ask: Ask, scenario: Scenario) -> None:
+        self._ledger, self._ask, self._scenario = ledger, ask, scenario
+        self._memory: Memory = {}
+        self._made: dict[tuple[Move, ...], Report] = {}
+
+    def report(self, moves: Sequence[Move] = (), *, imagined: bool = False, scenario: Scenario | None = None) -> Report:
+        """Return the report by user; with other fees and another use only where `imagined`."""
+        meant = scenario or self._scenario
+        is_plain = not imagined or (meant.usage == 1 and fee_of(meant) is None)
+        if is_plain and tuple(moves) in self._made:
+            return self._made[tuple(moves)]
+        usage, fee = (1, None) if is_plain else (meant.usage, fee_of(meant))
+        world = Imagined(self._ledger, self._memory, moves=tuple(moves), usage=usage, fee=fee)
+        made = summarize(cast("Ledger", world), self._ask)
+        if is_plain:
+            self._made[tuple(moves)] = made
+        return made
+
+    def factors(self, moves: Moves, factor: int) -> tuple[Move, ...]:
+        """Return the moves of a ladder: the swapped calls at so many times what they were charged."""
+        meant = self._scenario
+        return tuple(
+            Move(model=model, purposes=meant.purposes, share=meant.share, factor=Fraction(factor))
+            for model in moves.models or (None,)
+        )
+
+
+def is_alone(total: Row) -> bool:
+    """Tell whether cost and revenue of a total stand in one currency."""
+    return total.whole and total.revenue_currency in {None, total.cost_currency}
+
+
+def fee_of(scenario: Scenario) -> Callable[[Subscription], Subscription] | None:
+    """Return what a subscription becomes at the fees that are imagined; None where they stay."""
+    if not scenario.prices and not scenario.fee_change:
+        return None
+
+    def changed(each: Subscription) -> Subscription:
+        if each.plan in scenario.prices:
+            return replace(each, price_nanos=int(scenario.prices[each.plan] * Decimal(10**9)))
+        return replace(each, price_nanos=round(each.price_nanos * (1 + scenario.fee_change)))
+
+    return changed
+
+
+def check_plans(ledger: Ledger, scenario: Scenario) -> None:
+    """Raise UnknownName for the price of a plan that nobody has."""
+    held = {each.plan for each in ledger.subscriptions()} if scenario.prices else set()
+    for plan in scenario.prices:
+        if plan not in held:
+            named = ", ".join(sorted(held)) or "none"
+            raise UnknownName(f'Nobody has the plan "{plan}".{suggest(plan, held)} Plans that somebody has: {named}.')
+
+
+def capped(report: Report, cap: Cap | None) -> Report:
+    """Return a report in which nobody costs more than a cap."""
+    if cap is None:
+        return report
+    rows = tuple(_cut(row, cap) for row in report.rows)
+    return replace(report, rows=rows, totals=sum_rows(rows, report.header.ask.currency))
+
+
+def _cut(row: Row, cap: Cap) -> Row:
+    from meter.reports.whatif_ladder import Stake
+
+    if row.cost_nanos is None or row.revenue_currency not in {None, row.cost_currency}:
+        return row
+    stake = Stake(
+        cost=row.cost_nanos, swapped=0, revenue=row.revenue_nanos or 0, fee=row.fee_nanos or 0, pays=pays(row)
+    )
+    return replace(row, cost_nanos=stake.capped(row.cost_nanos, cap))
+
+
+def _notes(scenario: Scenario, after: Report, *, alone: bool) -> Iterator[str]:
+    """Yield what the figures do not know."""
+    if not alone:
+        yield "not told: a ladder, for money stands in several currencies; `meter fx set` gives a rate"
+    elif len(after.totals) > 1:
+        codes = " and ".join(row.cost_currency for row in after.totals)
+        yield f"{codes} stand apart without a rate between them: `meter fx set` gives one"
+    if any(swap.to for swap in scenario.swaps):
+        yield "not known: whether users ask the other model as often, and whether its cache is hit alike"
+    if any(swap.to for swap in scenario.swaps) and scenario.output_ratio == 1:
+        yield "not known: how long its answers are; as long as before is taken (--output-ratio)"
+    if scenario.prices or scenario.fee_change:
+        yield "not known: who would leave at another fee; nobody is taken"
+    if scenario.cap:
+        yield "a cap cuts at the amount itself; the call that reaches it may cost a little more"
+    if scenario.cap and scenario.cap.share is not None:
+        yield "a cap of the fee is for users who pay one"
+    for row in after.totals:
+        if not row.complete:
+            missing = row.lost_calls + row.unpriced_calls + row.partial_calls
+            yield f"not known: what {missing:,} calls cost; they are in no figure"

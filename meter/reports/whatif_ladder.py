@@ -1,0 +1,142 @@
+"""What-if, ladder: what becomes of the margin as the swapped calls cost more and more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from meter.reports.margin import margin_of
+from meter.reports.portfolio import kind_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from meter.reports.money import Nanos
+    from meter.reports.row import Row
+    from meter.reports.summary import Report
+    from meter.reports.whatif_scenario import Cap
+
+FACTORS = (1, 2, 3, 5, 8, 10)
+"""Of the ladder; where it breaks even stands between them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stake:
+    """What one line of a report costs and brings, in nano-units of one currency."""
+
+    cost: Nanos
+    """As it is without the swap."""
+    swapped: Nanos
+    """Of the cost: that of calls which are swapped."""
+    revenue: Nanos
+    fee: Nanos
+    pays: bool
+    """Whether it is a customer who pays, so that it can be a loss-maker."""
+
+    def capped(self, cost: Nanos, cap: Cap | None) -> Nanos:
+        """Return a cost cut at a cap; one of the fee is for those who pay one."""
+        if cap is None:
+            return cost
+        if cap.nanos is not None:
+            return min(cost, cap.nanos)
+        if not self.pays or cap.share is None:
+            return cost
+        most = cap.share * self.fee
+        return min(cost, most.numerator if most.denominator == 1 else most)
+
+    def at(self, factor: Fraction) -> Nanos:
+        """Return the cost where swapped calls cost so many times as much."""
+        if factor == 1 or not self.swapped:
+            return self.cost
+        more = (factor - 1) * self.swapped
+        return self.cost + (more.numerator if more.denominator == 1 else more)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rung:
+    """The business where swapped calls cost so many times as much."""
+
+    factor: Fraction
+    breaks_even: bool = False
+    """Whether this is the factor at which cost and revenue are the same."""
+    cost: Nanos
+    revenue: Nanos
+    loss_makers: int
+    """Paying users who cost more than they bring."""
+    lost: Nanos
+    """By how much, in all."""
+
+    @property
+    def margin(self) -> Fraction | None:
+        """Gross profit / revenue; None without revenue."""
+        return margin_of(self.revenue, self.revenue - self.cost)
+
+
+def stakes_of(base: Report, doubled: Report) -> list[Stake]:
+    """Return what each line costs and brings; `doubled` is the same report with the swapped calls twice as dear."""
+    dearer = {row.labels: row.cost_nanos or 0 for row in doubled.rows}
+    return [
+        Stake(
+            cost=row.cost_nanos or 0,
+            swapped=dearer.get(row.labels, 0) - (row.cost_nanos or 0),
+            revenue=row.revenue_nanos or 0,
+            fee=row.fee_nanos or 0,
+            pays=pays(row),
+        )
+        for row in base.rows
+    ]
+
+
+def pays(row: Row) -> bool:
+    """Tell whether a line is a customer's who pays."""
+    return kind_of(row) in {"paying", "unmetered"}
+
+
+def rung(stakes: Sequence[Stake], factor: Fraction, cap: Cap | None, *, breaks_even: bool = False) -> Rung:
+    """Return the business at one factor."""
+    costs = [stake.capped(stake.at(factor), cap) for stake in stakes]
+    losses = [
+        cost - stake.revenue for stake, cost in zip(stakes, costs, strict=True) if stake.pays and cost > stake.revenue
+    ]
+    return Rung(
+        factor=factor,
+        breaks_even=breaks_even,
+        cost=sum(costs),
+        revenue=sum(stake.revenue for stake in stakes),
+        loss_makers=len(losses),
+        lost=sum(losses),
+    )
+
+
+def ladder(stakes: Sequence[Stake], cap: Cap | None) -> list[Rung]:
+    """Return the rungs, the factor at which it breaks even among them where there is one above 0."""
+    found = [rung(stakes, Fraction(factor), cap) for factor in FACTORS]
+    even = break_even(stakes, cap)
+    if even is not None:
+        made = rung(stakes, even, cap, breaks_even=True)
+        # what is sought to a millionth is as much as the revenue by what it is
+        found.append(replace(made, cost=made.revenue))
+    return sorted(found, key=lambda each: (each.factor, each.breaks_even))
+
+
+def break_even(stakes: Sequence[Stake], cap: Cap | None) -> Fraction | None:
+    """Return the factor at which cost and revenue are the same; None where no factor from 0 on is.
+
+    Exact without a cap: 1 + (revenue - cost) / cost of the swapped calls. A cap bends the line, so there it is sought
+    to a millionth.
+    """
+    cost, swapped = sum(each.cost for each in stakes), sum(each.swapped for each in stakes)
+    revenue = sum(each.revenue for each in stakes)
+    if not swapped or not revenue:
+        return None
+    even = 1 + Fraction(revenue - cost) / swapped
+    if cap is None:
+        return even if even >= 0 else None
+    low, high = Fraction(0), Fraction(1_000)
+    if rung(stakes, low, cap).cost > revenue or rung(stakes, high, cap).cost < revenue:
+        return None
+    while high - low > Fraction(1, 1_000_000):
+        middle = Fraction(round((low + high) / 2 * 10**7), 10**7)
+        low, high = (middle, high) if rung(stakes, middle, cap).cost <= revenue else (low, middle)
+    return low

@@ -1,0 +1,209 @@
+"""What-if, ledger: a ledger as it would be, for reports to be asked of. Nothing is written, in it or under it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, cast
+
+from meter.ledger.query import Query, Sum
+from meter.reports.whatif_rows import Priced, priced_rows
+from meter.reports.whatif_sums import SWAPPED, by_bracket, nanos_of_sum, table_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from fractions import Fraction
+
+    from meter.ledger import Ledger
+    from meter.plan import Subscription
+    from meter.price import Price
+    from meter.reports.whatif_sums import Move
+    from meter.revenue import RevenueEvent
+
+FIELDS = tuple(name for name in Sum.__dataclass_fields__ if name not in {"key", "currency"})
+_amounts = attrgetter(*FIELDS)
+_AT = {name: place for place, name in enumerate(FIELDS)}
+_COST = ("nanos", "counted_nanos", "mock_nanos")
+_LOST = ("low_nanos", "high_nanos")
+
+Group = tuple[tuple[Any, ...], str | None]
+"""The key of a sum and its currency."""
+Memory = dict[Any, list[Sum]]
+"""What a ledger has answered already: several imagined ones ask the same."""
+
+
+class Imagined:
+    """A ledger as it would be; what it is not asked otherwise it answers as it is."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        memory: Memory,
+        *,
+        moves: Sequence[Move] = (),
+        usage: Fraction | int = 1,
+        fee: Callable[[Subscription], Subscription] | None = None,
+    ) -> None:
+        self._ledger, self._memory = ledger, memory
+        self._moves, self._usage, self._fee = moves, usage, fee
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ledger, name)
+
+    def summarize(self, query: Query) -> list[Sum]:
+        """Sum calls by group and currency, as they would have been charged."""
+        found = self._ask(query)
+        if not self._moves and self._usage == 1:
+            return found
+        groups: dict[Group, list[int]] = {(each.key, each.currency): list(_amounts(each)) for each in found}
+        for move in self._moves:
+            narrowed = _narrowed(query, move)
+            if narrowed is not None:
+                self._move(groups, narrowed, move)
+        if self._usage != 1:
+            self._use(groups, query)
+        return [
+            Sum(key=key, currency=currency, **dict(zip(FIELDS, amounts, strict=True)))
+            for (key, currency), amounts in groups.items()
+            if any(amounts)
+        ]
+
+    def currencies(self) -> set[str]:
+        """Return the currencies of the entries, and of the rates they would have been charged at."""
+        return self._ledger.currencies() | {move.price.currency for move in self._moves if move.price}
+
+    def subscriptions(self, user: str | None = None, *, team: str | None = None) -> list[Subscription]:
+        """Return the subscriptions at the fees that are imagined."""
+        found = self._ledger.subscriptions(user, team=team)
+        return [self._fee(each) for each in found] if self._fee else list(found)
+
+    def revenue_events(self, user: str | None = None, **window: Any) -> Sequence[RevenueEvent]:
+        """Return what was really charged, but for users whose fee is imagined otherwise: theirs is expected."""
+        events = self._ledger.revenue_events(user, **window)
+        if not self._fee or not events:
+            return events
+        users = self._ledger.users()
+        changed = {users.resolve(each.user) for each in self._ledger.subscriptions() if self._fee(each) != each}
+        return [each for each in events if each.user is None or users.resolve(each.user) not in changed]
+
+    def _ask(self, query: Query) -> list[Sum]:
+        key = query.since, query.until, query.by, tuple(sorted(query.where.items(), key=repr))
+        if key not in self._memory:
+            self._memory[key] = self._ledger.summarize(query)
+        return self._memory[key]
+
+    def _move(self, groups: dict[Group, list[int]], query: Query, move: Move) -> None:
+        """Take the moved part of the calls out of their groups, and put it where it would be."""
+        width = len(query.by)
+        rows = priced_rows(self._ledger, query, move) if move.by_row else None
+        into = {tuple(group): code for *group, code in rows or () if code}
+        by_size = rows is None and move.price is not None and by_bracket(move.price)
+        more = ("price", "bracket") if move.own else ("bracket",) if by_size else ()
+        for each in self._ask(replace(query, by=(*query.by, *more))):
+            key = each.key[:width]
+            part = _scaled(each, move.share)
+            _add(groups, (key, each.currency), part, -1)
+            if move.is_scaled:
+                _add(groups, (key, each.currency), _times_cost(part, each, move.factor * move.share), 1)
+            elif rows is not None:
+                # the counts now, the money once all of the group is known
+                _add(groups, (key, into.get(key, each.currency)), _without_cost(part), 1)
+            else:
+                price = self._price(move, each, width)
+                _add(groups, (key, price.currency if price else each.currency), self._charged(each, price, move), 1)
+        for (*group, currency), priced in (rows or {}).items():
+            _add(groups, (tuple(group), currency), _money(priced, move), 1)
+
+    def _price(self, move: Move, calls: Sum, width: int) -> Price | None:
+        if not move.own:
+            return move.price
+        number = calls.key[width]
+        return self._ledger.price_of(cast("int", number)) if number is not None else None
+
+    def _charged(self, calls: Sum, price: Price | None, move: Move) -> list[int]:
+        """Return the moved part of a sum with what it would have cost."""
+        part = _scaled(calls, move.share)
+        if price is None:
+            return part
+        bracket = cast("int", calls.key[-1]) if by_bracket(price) else 0
+        nanos = nanos_of_sum(calls, table_of(price, bracket), move)
+        if nanos is None:
+            return _without_cost(part, partial=True)
+        new = round(nanos * move.factor * move.share)
+        before = part[_AT["nanos"]]
+        for name in _COST[1:]:
+            part[_AT[name]] = part[_AT[name]] * new // before if before else 0
+        part[_AT["nanos"]] = new
+        part[_AT["unpriced_calls"]] = part[_AT["partial_calls"]] = 0
+        return part
+
+    def _use(self, groups: dict[Group, list[int]], query: Query) -> None:
+        """Multiply all that is used; a residual booked from a bill is fixed and stays."""
+        fixed: dict[Group, list[int]] = {}
+        if query.where.get("kind") in {None, "booked"}:
+            booked = replace(query, where={**query.where, "kind": "booked"})
+            fixed = {(each.key, each.currency): list(_amounts(each)) for each in self._ask(booked)}
+        for group, amounts in groups.items():
+            stays = fixed.get(group, [0] * len(FIELDS))
+            groups[group] = [
+                kept + round((amount - kept) * self._usage) for amount, kept in zip(amounts, stays, strict=True)
+            ]
+
+
+def _narrowed(query: Query, move: Move) -> Query | None:
+    """Return the query for those of its calls that a move is about; None where it can be about none."""
+    where: dict[str, Any] = dict(query.where)
+    wanted: Mapping[str, Any] = {
+        "model": move.model,
+        "provider": move.provider,
+        "purpose": move.purposes or None,
+        "kind": SWAPPED,
+    }
+    for name, value in wanted.items():
+        if value is None:
+            continue
+        allowed = value if isinstance(value, tuple) else (value,)
+        if name in where:
+            given = where[name] if isinstance(where[name], tuple) else (where[name],)
+            allowed = tuple(each for each in allowed if each in given)
+        if not allowed:
+            return None
+        where[name] = allowed
+    return replace(query, where=where)
+
+
+def _add(groups: dict[Group, list[int]], group: Group, amounts: list[int], sign: int) -> None:
+    had = groups.get(group)
+    if had is None:
+        groups[group] = [sign * amount for amount in amounts]
+    else:
+        groups[group] = [old + sign * amount for old, amount in zip(had, amounts, strict=True)]
+
+
+def _scaled(calls: Sum, share: Fraction) -> list[int]:
+    amounts = list(_amounts(calls))
+    return amounts if share == 1 else [round(amount * share) for amount in amounts]
+
+
+def _times_cost(part: list[int], calls: Sum, factor: Fraction) -> list[int]:
+    made = list(part)
+    for name in (*_COST, *_LOST):
+        made[_AT[name]] = round(getattr(calls, name) * factor)
+    return made
+
+
+def _without_cost(amounts: list[int], *, partial: bool = False) -> list[int]:
+    made = list(amounts)
+    for name in (*_COST, "partial_calls", "unpriced_calls"):
+        made[_AT[name]] = 0
+    if partial:
+        made[_AT["partial_calls"]] = made[_AT["calls"]]
+    return made
+
+
+def _money(priced: Priced, move: Move) -> list[int]:
+    made = [0] * len(FIELDS)
+    made[_AT["nanos"]] = round(priced.nanos * move.factor * move.share)
+    made[_AT["partial_calls"]] = round(priced.partial_calls * move.share)
+    made[_AT["unpriced_calls"]] = round(priced.unpriced_calls * move.share)
+    return made

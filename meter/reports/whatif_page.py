@@ -1,0 +1,230 @@
+"""What-if, as it is written out in each form: today and after per plan, the ladder, ways back, what is not known."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from meter.reports.ask import label_shown
+from meter.reports.money import amount, decimal_of, shown
+from meter.reports.overview import plan_shown
+from meter.reports.render import Column, csv_lines, json_document, json_text, markdown, md_text, table, visible
+from meter.reports.whatif_scenario import described, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from fractions import Fraction
+
+    from meter.reports.portfolio import Line, Portfolio
+    from meter.reports.row import Row
+    from meter.reports.whatif import Outcome
+    from meter.reports.whatif_ladder import Rung
+
+LISTED = 20
+"""Users listed on a screen."""
+FIGURES = ("cost", "revenue", "gross_profit", "margin")
+Record = dict[str, Any]
+
+
+def write(made: Outcome, form: str = "table", by: str = "plan") -> Iterator[str]:
+    """Yield an outcome in one of render.FORMS, by plan or by user; CSV and the like have these rows alone."""
+    rows = records(made, by)
+    if form == "json":
+        yield from json_document(_document(made, rows))
+    elif form == "nl":
+        yield from (f"{json_text(row)}\n" for row in rows)
+    elif form in {"csv", "tsv"}:
+        yield from csv_lines(list(_totals(made)[0] | {by: None}), rows, "," if form == "csv" else "\t")
+    elif form == "md":
+        yield from _markdown(made, by)
+    else:
+        yield from _screen(made, by)
+
+
+def _document(made: Outcome, rows: list[Record]) -> Record:
+    return {
+        "header": made.today.report.header.record(),
+        "scenario": list(described(made.scenario)),
+        "rows": rows,
+        "totals": _totals(made),
+        "ladder": [rung_record(rung) for rung in made.ladder],
+        "capped": made.capped,
+        "notes": list(made.notes),
+    }
+
+
+def records(made: Outcome, by: str = "plan") -> list[Record]:
+    """Return a record for each plan, or user, and currency: today and after."""
+    if by == "user":
+        sides = [_of_users(side) for side in (made.today, made.after)]
+    else:
+        sides = [_of_plans(side) for side in (made.today, made.after)]
+    keys = dict.fromkeys(key for side in sides for key in side)
+    return [{by: key[0], **_beside(*(side.get(key) for side in sides), currency=key[1])} for key in keys]
+
+
+def _totals(made: Outcome) -> list[Record]:
+    sides = [{line.row.cost_currency: _of_line(line) for line in side.totals} for side in (made.today, made.after)]
+    return [
+        _beside(*(side.get(code) for side in sides), currency=code)
+        for code in dict.fromkeys(code for side in sides for code in side)
+    ]
+
+
+def _of_plans(side: Portfolio) -> dict[tuple[str, str], Record]:
+    return {(plan_shown(line), line.row.cost_currency): _of_line(line) for line in side.plans}
+
+
+def _of_users(side: Portfolio) -> dict[tuple[str, str], Record]:
+    return {
+        (label_shown("user", row.labels[0]), row.cost_currency): {**_of_row(row), "users": 1, "loss_makers": None}
+        for row in side.report.rows
+    }
+
+
+def _of_line(line: Line) -> Record:
+    return {**_of_row(line.row), "users": line.users, "loss_makers": line.loss_makers, "loss": amount(line.loss_nanos)}
+
+
+def _of_row(row: Row) -> Record:
+    found = row.record()
+    return {name: found[name] for name in ("calls", *FIGURES, "complete", "revenue_currency")}
+
+
+def _beside(today: Record | None, after: Record | None, *, currency: str) -> Record:
+    """Return what is today beside what would be, as one record."""
+    now, then = today or {}, after or {}
+    first = now or then
+    made: Record = {"users": first["users"], "calls": first["calls"], "currency": currency}
+    for name in (*FIGURES, "loss_makers", "loss"):
+        if name in first:
+            made[f"{name}_today"], made[f"{name}_after"] = now.get(name), then.get(name)
+    return made
+
+
+def rung_record(rung: Rung) -> Record:
+    """Return a rung of the ladder as JSON has it."""
+    margin = rung.margin
+    return {
+        "factor": decimal_of(rung.factor),
+        "breaks_even": rung.breaks_even,
+        "cost": amount(rung.cost),
+        "revenue": amount(rung.revenue),
+        "gross_profit": amount(rung.revenue - rung.cost),
+        "margin": None if margin is None else decimal_of(margin),
+        "loss_makers": rung.loss_makers,
+        "loss": amount(rung.lost),
+    }
+
+
+def _screen(made: Outcome, by: str) -> Iterator[str]:
+    for name, text in lines(made):
+        yield f"{name:<10}{visible(text)}\n"
+    columns, rows, totals = outcome_table(made, by)
+    yield "\n" + table(columns, rows[:LISTED], totals) + "\n"
+    if len(rows) > LISTED:
+        yield f"{LISTED} of {len(rows):,} are listed; --json or --csv lists all.\n"
+    if made.ladder:
+        yield f"\n{ladder_title(made)}\n\n" + table(*ladder_table(made)) + "\n"
+    if told := list(notes(made)):
+        yield "\n"
+        yield from (f"{name:<10}{visible(text)}\n" for name, text in told)
+
+
+def _markdown(made: Outcome, by: str) -> Iterator[str]:
+    told = [f"{md_text(name)}: {md_text(text)}" if name else md_text(text) for name, text in lines(made)]
+    yield "  \n".join(told) + "\n\n"
+    yield from (f"{line}\n" for line in markdown(*outcome_table(made, by)))
+    if made.ladder:
+        yield f"\n{md_text(ladder_title(made))}\n\n"
+        yield from (f"{line}\n" for line in markdown(*ladder_table(made)))
+    if told := [f"- {md_text(text)}" for _, text in notes(made)]:
+        yield "\n" + "\n".join(told) + "\n"
+
+
+def lines(made: Outcome) -> Iterator[tuple[str, str]]:
+    """Yield what stands above the tables, each with its name."""
+    yield from made.today.report.header.lines()
+    imagined = list(described(made.scenario))
+    for place, text in enumerate(imagined):
+        yield "" if place else "What if", text
+    if not imagined:
+        yield "What if", "nothing changes; --swap MODEL=OTHER, --price PLAN=29 and others imagine something"
+
+
+def notes(made: Outcome) -> Iterator[tuple[str, str]]:
+    """Yield what stands under the tables: what the figures rest on, and what they do not know."""
+    if made.scenario.cap:
+        users = "1 user" if made.capped == 1 else f"{made.capped:,} users"
+        yield "Cap", f"{users} would reach it"
+    for place, text in enumerate(made.notes):
+        yield "" if place else "Notes", text
+
+
+def outcome_table(made: Outcome, by: str) -> tuple[list[Column], list[Record], list[Record]]:
+    """Return the columns, rows and totals of today beside after."""
+    rows, totals = records(made, by), _totals(made)
+    several = len({row["currency"] for row in totals}) > 1
+    unit = "" if several else f"\n{totals[0]['currency']}"
+    columns = [Column(by)]
+    if by == "plan":
+        columns.append(Column("users", kind="count"))
+    columns += [
+        Column("cost_today", f"cost\ntoday{unit}", "money"),
+        Column("cost_after", f"cost\nafter{unit}", "money"),
+    ]
+    if any(row["revenue_today"] != row["revenue_after"] for row in totals):
+        columns.append(Column("revenue_today", f"revenue\ntoday{unit}", "money"))
+    columns.append(Column("revenue_after", f"revenue\nafter{unit}", "money"))
+    columns += [Column("margin_today", "margin\ntoday", "percent"), Column("margin_after", "margin\nafter", "percent")]
+    if by == "plan" and any(row["loss_makers_today"] or row["loss_makers_after"] for row in totals):
+        columns.append(Column("loss_makers_today", "loss-makers\ntoday", "count"))
+        columns.append(Column("loss_makers_after", "loss-makers\nafter", "count"))
+    for row in totals:
+        row[by] = f"total {row['currency']}" if several else "total"
+    if several:
+        rows, totals = [_with_code(row) for row in rows], [_with_code(row) for row in totals]
+    return columns, rows, totals
+
+
+def _with_code(row: Record) -> Record:
+    """Return a record whose amounts name their currency."""
+    money = {
+        key: None if row[key] is None else f"{shown(row[key])} {row['currency']}"
+        for key in row
+        if key.startswith(("cost_", "revenue_", "gross_profit_"))
+    }
+    return {**row, **money}
+
+
+def ladder_title(made: Outcome) -> str:
+    """Return what the ladder multiplies."""
+    of = ", ".join(made.models) or "every model"
+    share = made.scenario.share
+    part = "" if share == 1 else f" for {plain(share * 100)} % of it"
+    return f"If {of} cost so many times as much{part}:"
+
+
+def ladder_table(made: Outcome) -> tuple[list[Column], list[Record]]:
+    """Return the columns and rungs of the ladder."""
+    code = made.after.totals[0].row.cost_currency
+    columns = [
+        Column("factor", "times", "money"),
+        Column("cost", f"cost\n{code}", "money"),
+        Column("gross_profit", f"gross profit\n{code}", "money"),
+        Column("margin", kind="percent"),
+        Column("loss_makers", "loss-\nmakers", "count"),
+        Column("loss", f"they lose\n{code}", "money"),
+        Column("note", " "),
+    ]
+    return columns, [
+        {
+            **rung_record(rung),
+            "factor": f"x{_factor(rung.factor)}",
+            "note": "breaks even" if rung.breaks_even else "",
+        }
+        for rung in made.ladder
+    ]
+
+
+def _factor(factor: Fraction) -> str:
+    return str(factor) if factor.denominator == 1 else shown(decimal_of(factor))

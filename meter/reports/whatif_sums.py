@@ -1,0 +1,134 @@
+"""What-if, sums: what summed calls would have cost at other rates.
+
+Tokens add up, so a sum at one table of rates costs what its calls cost, but for the rounding of each call's lines to
+whole nano-units: nothing where every rate is a whole number of them, else half of one per call and line at the most.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from meter.entry import BRACKETS
+from meter.price.items import COVERING
+from meter.usage import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from datetime import datetime
+
+    from meter.ledger.query import Sum
+    from meter.price import Price
+    from meter.price.value import Table
+
+PLAIN = Fraction(1)
+SWAPPED = ("call", "reversal", "aggregate")
+"""Kinds of entries that are calls; a residual booked from a bill is no model's, and stays."""
+_PARTS = ("cache_read", "cache_write", "cache_write_1h")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """Some calls, and what they would have cost instead."""
+
+    model: str | None = None
+    """As it was served; None is every model."""
+    provider: str | None = None
+    """Who served it; None is anybody."""
+    purposes: tuple[str, ...] = ()
+    """Only calls for these; none is all."""
+    share: Fraction = PLAIN
+    """Of these calls, by what they consume."""
+    factor: Fraction = PLAIN
+    """On the cost, as it was charged or as `price` has it."""
+    price: Price | None = None
+    """The rates that hold instead; None leaves what was charged."""
+    price_at: Callable[[datetime], Price | None] | None = None
+    """The same for the instant of a call, where rates depend on the hour."""
+    own: bool = False
+    """Whether tokens are charged anew at the price that each call had, which changed lengths need."""
+    input_ratio: Fraction = PLAIN
+    """Tokens of input for each one there was."""
+    output_ratio: Fraction = PLAIN
+    by_row: bool = False
+    """Whether calls are gone through one by one, for sums do not know all that it takes."""
+
+    @property
+    def is_scaled(self) -> bool:
+        """Whether the cost is multiplied alone, so that no token is looked at."""
+        return self.price is None and not self.own
+
+
+def by_bracket(price: Price) -> bool:
+    """Tell whether the size of a call's input decides what it costs."""
+    return any(tier.above_input_tokens is not None for tier in price.tiers)
+
+
+def table_of(price: Price, bracket: int) -> Table:
+    """Return the rates for calls of a context bracket."""
+    return price.table_for(Usage(input_tokens=BRACKETS[bracket - 1] + 1 if bracket else 1))
+
+
+def why_rows(price: Price, move: Move) -> str | None:
+    """Return why sums cannot be charged at a price, whatever is in them; None where they can."""
+    edges = {tier.above_input_tokens for tier in price.tiers} - {None, 0}
+    if price.hours:
+        return "its rates depend on the hour"
+    if edges - set(BRACKETS):
+        return "its rates change at a size of the input that sums do not keep"
+    if edges and move.input_ratio != 1:
+        return "with another count of tokens, calls change from one context bracket to another"
+    if COVERING & price.rates.keys():
+        return "it is billed by the request or by the machine's time"
+    return None
+
+
+def nanos_of_sum(calls: Sum, table: Table, move: Move) -> int | None:
+    """Return what a sum costs at a table of rates, in nano-units; None where one of its items has no rate."""
+    total = 0
+    for item, quantity in _billed(calls, move.input_ratio, move.output_ratio):
+        if not quantity:
+            continue
+        rate = table.rates.get(item)
+        if rate is None:
+            return None
+        total += rate.nanos(quantity)
+    return total
+
+
+def _billed(calls: Sum, given: Fraction, made: Fraction) -> Iterable[tuple[str, int]]:
+    """Yield each item of a sum with its tokens, none twice, as charge.billable has them for a call."""
+    plain = calls.input_tokens
+    for part in _PARTS:
+        quantity = getattr(calls, f"{part}_tokens")
+        plain -= quantity
+        yield part, _times(quantity, given)
+    yield "input", _times(plain, given)
+    yield "reasoning", _times(calls.reasoning_tokens, made)
+    yield "output", _times(calls.output_tokens - calls.reasoning_tokens, made)
+
+
+def _times(quantity: int, ratio: Fraction) -> int:
+    return quantity if ratio == 1 else round(quantity * ratio)
+
+
+def explains(calls: Sum, price: Price, bracket: int) -> bool:
+    """Tell whether tokens at their own price come to what the calls were charged, so that they are all there was.
+
+    Searches, pages and service tiers are in no sum: where such a thing was billed, the two differ.
+    """
+    if calls.media_tokens or calls.partial_calls:
+        return False
+    if COVERING & price.rates.keys():
+        return True
+    table = table_of(price, bracket)
+    nanos = nanos_of_sum(calls, table, _AS_IT_IS)
+    if nanos is None:
+        return False
+    rates = [table.rates[item] for item, quantity in _billed(calls, PLAIN, PLAIN) if quantity]
+    rounded = sum(rate.denominator != 1 for rate in rates)
+    return abs(nanos - calls.nanos) * 2 <= rounded * max(abs(calls.calls), 1)
+
+
+_AS_IT_IS = Move()
