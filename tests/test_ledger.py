@@ -407,6 +407,8 @@ def brute(found: list[Entry], by: tuple[str, ...]) -> dict[tuple[object, ...], C
         if each.usage and each.outcome != "replayed":
             for name in ("input", "cache_read", "cache_write", "cache_write_1h", "output", "reasoning"):
                 group[f"{name}_tokens"] += sign * getattr(each.usage, f"{name}_tokens")
+            for name in ("input_audio", "input_image", "input_video", "output_audio", "output_image"):
+                group["media_tokens"] += sign * getattr(each.usage, f"{name}_tokens")
         group["nanos"] += sign * (each.nanos or 0)
         mock, counted = "mock" in each.flags, bool(each.usage and each.usage.source != "provider")
         group["counted_nanos"] += sign * (each.nanos or 0) * (counted and not mock)

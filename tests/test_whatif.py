@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
@@ -22,6 +23,7 @@ from meter.reports.ask import Ask
 from meter.reports.summary import summarize
 from meter.reports.whatif import Outcome, whatif
 from meter.reports.whatif_ladder import rung
+from meter.reports.whatif_moves import measured_ratio
 from meter.reports.whatif_rows import lengthened
 from meter.reports.whatif_scenario import scenario_given
 from meter.usage import Usage
@@ -292,10 +294,24 @@ def test_longer_answers_cost_what_their_tokens_cost(ledger: Ledger) -> None:
     ledger.add_price(WHOLE)
     usage = Usage(input_tokens=1_000, cache_read_tokens=200, output_tokens=500, reasoning_tokens=100)
     ledger.append([called("alice", usage)])
-    made = imagined(ledger, swaps=["small=large"], output_ratio="1.5", token_ratio="1.2")
+    made = imagined(ledger, swaps=["small=large"], output_ratio="1.5", token_ratio="1.2")  # noqa: S106  of a text
     assert cost(made) == price_call(lengthened(usage, Fraction(6, 5), Fraction(9, 5)), WHOLE).nanos
     own = imagined(ledger, swaps=["small=x2"], output_ratio="1.5")
     assert cost(own) == 2 * (price_call(lengthened(usage, Fraction(1), Fraction(3, 2)), SMALL).nanos or 0)
+
+
+@pytest.mark.parametrize("models", [("gpt-4o-mini", "gpt-4.1", True), ("gpt-4", "gpt-4o", False)])
+def test_tokens_of_openais_models_are_measured_of_others_taken_as_they_are(models: tuple[str, str, bool]) -> None:
+    one, other, alike = models
+    ratio, why = measured_ratio((one, "openai"), (other, "openai"))
+    assert (ratio == 1) is alike
+    assert ratio <= 1
+    assert ("alike" if alike else "tiktoken") in why
+    assert measured_ratio((one, "openai"), ("claude-sonnet-4", "anthropic")) == (1, why_taken(one, "claude-sonnet-4"))
+
+
+def why_taken(one: str, other: str) -> str:
+    return f"not known: how many tokens {other} makes of a text; as many as {one} is taken"
 
 
 def test_calls_without_a_price_get_the_other_models(ledger: Ledger) -> None:
@@ -372,6 +388,18 @@ def test_a_model_of_another_time_is_told_from_one_nobody_used(ledger: Ledger) ->
 def test_a_window_without_calls_is_refused(ledger: Ledger) -> None:
     with pytest.raises(InputError, match="no call in 2026-11"):
         imagined(ledger)
+
+
+def test_what_is_no_customers_is_allocated_in_what_is_imagined_too(fresh_db: Path) -> None:
+    opened = open_ledger(str(fresh_db), zone="UTC")
+    shop(opened)
+    opened.append([called(None, Usage(input_tokens=90_000))])
+    opened.close()
+    asked = ("whatif", "--ledger", str(fresh_db), "--month", "2026-11", "--swap", "small=x10")
+    plain, spread = (json.loads(done(*asked, *more, "--json")) for more in ((), ("--allocate", "unattributed=even")))
+    assert spread["totals"][0]["cost_after"] == plain["totals"][0]["cost_after"]
+    left = [{row["plan"]: row["cost_after"] for row in made["rows"]}["(unattributed)"] for made in (plain, spread)]
+    assert left[0] > left[1] == 0
 
 
 @pytest.mark.parametrize("form", ["", "--json", "--csv", "--nl", "--md"])

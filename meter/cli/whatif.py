@@ -37,6 +37,9 @@ _OPTIONS = (
     click.option("--cap", metavar="60%-of-fee", help="The most a user may cost: of the fee, or an amount."),
     click.option("--token-ratio", metavar="R", help="Tokens of B for one of A; else measured where it can be."),
     click.option("--output-ratio", metavar="R", help="How many times as long B's answers are."),
+    click.option(
+        "--allocate", multiple=True, metavar="LINE=WAY", help="Spread what is no customer's, as `meter report` does."
+    ),
     click.option("--prices-at", metavar="DATE", help="B at its rates of then; without --swap every model."),
 )
 
@@ -71,7 +74,8 @@ def whatif(ledger: str | None, by: str, **given: Any) -> None:
     if given["model"]:
         raise click.UsageError("A fee is for all models alike; leave --model out, or swap that model alone.")
     settings = settings_for(ledger)
-    question = Wanted(by="user", **given)
+    allocate = given.pop("allocate")
+    question = Wanted(by="user", allocate=",".join(allocate) or None, **given)
     question.check(settings)
     scenario_given("UTC", **told)
     with reading(settings) as opened:

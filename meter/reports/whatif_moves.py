@@ -199,14 +199,15 @@ def measured_ratio(one: tuple[str, str], other: tuple[str, str]) -> tuple[Fracti
 
     Only OpenAI's tokenizers are known here (tiktoken); of others 1 is taken, and that is said.
     """
-    from meter import tokens
+    from meter.tokens import count_text
+    from meter.vocabulary import encoding_for
 
     if {one[1], other[1]} != {"openai"} or not (_OPENAI.match(one[0]) and _OPENAI.match(other[0])):
         return Fraction(1), f"not known: how many tokens {other[0]} makes of a text; as many as {one[0]} is taken"
-    encodings = tokens.encoding_for(one[0]), tokens.encoding_for(other[0])
+    encodings = encoding_for(one[0]), encoding_for(other[0])
     if encodings[0] == encodings[1]:
         return Fraction(1), f"{one[0]} and {other[0]} count tokens alike ({encodings[0]})"
-    before, after = (tokens.count_text(SAMPLE, encoding=each) for each in encodings)
+    before, after = (count_text(SAMPLE, encoding=each) for each in encodings)
     ratio = Fraction(after, before)
     return ratio, f"{other[0]} makes {plain(ratio)} tokens of one of {one[0]} (tiktoken, a sample in three languages)"
 
