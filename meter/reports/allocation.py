@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from meter.errors import InputError, suggest
 from meter.lang import say, term
-from meter.reports.money import amount, shown
+from meter.reports.money import amount
 from meter.reports.who import is_customer
+from meter.reports.wording import money_said
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -52,7 +53,7 @@ class Allocated:
     def __str__(self) -> str:
         told = {
             "line": term(self.line),
-            "money": f"{shown(amount(self.nanos))} {self.currency}",
+            "money": money_said(self.nanos, self.currency),
             "customers": self.customers,
         }
         if not self.customers:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from meter.period import show
+from meter.lang import say
 from meter.reports.ask import label_shown
 from meter.reports.comparison import PARTS, Change
 from meter.reports.money import amount, shown, shown_percent
-from meter.reports.render import Column, csv_lines, json_document, json_text, markdown, md_text, table, visible
+from meter.reports.render import Column, csv_lines, facts, json_document, json_text, led, markdown, table
+from meter.reports.wording import joined, window_said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from meter.reports.money import Nanos
     from meter.reports.row import Row
 
-MONEY = ("cost", "revenue", "gross_profit")
+NAMES = {"cost": "Cost", "revenue": "Revenue", "gross_profit": "Gross profit"}
 """The sums whose change is told above the table."""
 
 
@@ -34,32 +35,34 @@ def write(comparison: Comparison, form: str = "table") -> Iterator[str]:
         keys = list(Change.__dataclass_fields__) if not records else list(records[0])
         yield from csv_lines(keys, records, "," if form == "csv" else "\t")
     elif form == "md":
-        facts = [f"{md_text(name)}: {md_text(text)}" for name, text in _lines(comparison)]
-        yield "  \n".join(facts) + "\n\n"
+        yield facts(_lines(comparison)) + "\n"
         yield from (line + "\n" for line in markdown(_columns(comparison), *_shown(comparison)))
     else:
         for name, text in _lines(comparison):
-            yield f"{name:<14}{visible(text)}\n"
+            yield led(name, text, 14)
         yield "\n" + table(_columns(comparison), *_shown(comparison)) + "\n"
 
 
 def _lines(comparison: Comparison) -> Iterator[tuple[str, str]]:
     before, after = comparison.before, comparison.after
-    yield "Ledger", after.header.ledger
-    yield "Before", _window(before.header.ask.window)
+    yield say("Ledger"), after.header.ledger
+    yield say("Before"), _window(before.header.ask.window)
     day = after.header.days
-    running = ", up to now: {:,} of {:,} days".format(*day) if day else ""
-    yield "After", f"{_window(after.header.ask.window)}{running}"
+    running = [say("up to now: {day:,} of {days:,} days", day=day[0], days=day[1])] if day else []
+    yield say("After"), joined([_window(after.header.ask.window), *running])
     code = after.header.ask.currency
-    for name in MONEY:
+    for name, called in NAMES.items():
         old, new = (_money(report.totals[0], name) for report in (before, after))
         if old is None or new is None:
             continue
         sign = "+" if new >= old else ""
-        share = f", {sign}{shown_percent(Fraction(new - old) / abs(Fraction(old)))}" if old else ""
+        share = [f"{sign}{shown_percent(Fraction(new - old) / abs(Fraction(old)))}"] if old else []
         known = name == "revenue" or (before.totals[0].complete and after.totals[0].complete)
-        values = f"{shown(amount(old))} to {shown(amount(new))} {code}, {sign}{shown(amount(new - old))}{share}"
-        yield name.replace("_", " ").capitalize(), values if known else f"{values}; not every cost is known"
+        was, now = shown(amount(old)), shown(amount(new))
+        change = [say("{low} to {high} {code}", low=was, high=now, code=code), f"{sign}{shown(amount(new - old))}"]
+        values = joined([*change, *share])
+        values = values if known else say("{values}; not every cost is known", values=values)
+        yield say(called), values
 
 
 def _money(row: Row, name: str) -> Nanos | None:
@@ -68,9 +71,7 @@ def _money(row: Row, name: str) -> Nanos | None:
 
 
 def _window(window: Window) -> str:
-    if window.label[:2].isdigit() and len(window.label) <= len("2026-W48"):
-        return f"{window.label}, {window.zone}"
-    return f"{show(window.since, window.zone)} until {show(window.until, window.zone)}, {window.zone}"
+    return joined([window_said(window), window.zone])
 
 
 def _columns(comparison: Comparison) -> list[Column]:
@@ -85,5 +86,5 @@ def _shown(comparison: Comparison) -> tuple[list[dict[str, Any]], list[dict[str,
         for change in comparison.changes
     ]
     before, after = comparison.sum("before_nanos"), comparison.sum("after_nanos")
-    total = {"model": "total", "before": amount(before), "after": amount(after), "change": amount(after - before)}
+    total = {"model": say("total"), "before": amount(before), "after": amount(after), "change": amount(after - before)}
     return rows, [{**total, **{name: amount(comparison.sum(name)) for name in PARTS}}]

@@ -12,8 +12,8 @@ from meter.lang import say, term
 from meter.ledger.query import Query
 from meter.period import zone
 from meter.reports.ask import label_shown
-from meter.reports.money import amount, shown, shown_percent
-from meter.reports.wording import bounds_said, calls_said, day_said, joined, month_said, rate_said
+from meter.reports.money import amount, shown_percent
+from meter.reports.wording import bounds_said, calls_said, day_said, joined, money_said, month_said, rate_said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -152,9 +152,7 @@ class Header:
         return joined([by, *partly, say("{count:,} as expected", count=expected)])
 
     def _overage(self) -> Iterator[str]:
-        billed = [
-            f"{shown(amount(row.overage_nanos))} {row.revenue_currency}" for row in self.totals if row.overage_nanos
-        ]
+        billed = [money_said(row.overage_nanos, str(row.revenue_currency)) for row in self.totals if row.overage_nanos]
         if billed:
             billed_said = say(" and ").join(billed)
             yield say(
@@ -169,7 +167,7 @@ class Header:
 
     def _others(self) -> str:
         calls = sum(row.calls for row in self.elsewhere)
-        known = [f"{shown(amount(row.cost_nanos))} {row.cost_currency}" for row in self.elsewhere if row.cost_nanos]
+        known = [money_said(row.cost_nanos, row.cost_currency) for row in self.elsewhere if row.cost_nanos]
         bound = "" if all(row.complete for row in self.elsewhere) else "≥ "
         cost = [f"{bound}{say(' and ').join(known)}"] if known else []
         there = joined([say("{calls} in others", calls=calls_said(calls)), *cost])

@@ -10,7 +10,7 @@ from meter.reports.ask import UNATTRIBUTED, label_shown
 from meter.reports.money import amount, shown, shown_percent
 from meter.reports.page import total_said, worded
 from meter.reports.render import Column, csv_lines, facts, json_document, json_text, led, markdown, table
-from meter.reports.wording import joined
+from meter.reports.wording import joined, money_said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -145,7 +145,7 @@ def notes(portfolio: Portfolio) -> Iterator[tuple[str, str]]:
     """Yield what stands under the table, each with its name."""
     for line in portfolio.totals:
         if line.loss_makers:
-            lost = f"{shown(amount(line.loss_nanos))} {line.row.revenue_currency}"
+            lost = money_said(line.loss_nanos, str(line.row.revenue_currency))
             yield (
                 say("Loss"),
                 say(
@@ -157,7 +157,7 @@ def notes(portfolio: Portfolio) -> Iterator[tuple[str, str]]:
                 ),
             )
         if line.idle:
-            paid = f"{shown(amount(line.idle_nanos))} {line.row.revenue_currency}"
+            paid = money_said(line.idle_nanos, str(line.row.revenue_currency))
             one = line.idle == 1
             told = "1 user paid {paid} and made no call" if one else "{users:,} users paid {paid} and made no call"
             yield say("Unused"), say(told, users=line.idle, paid=paid)
@@ -166,7 +166,7 @@ def notes(portfolio: Portfolio) -> Iterator[tuple[str, str]]:
         dearest = say("{users} make {share} of the cost", users=users, share=share)
         yield say("Top"), joined([dearest, *(" ".join(each) for each in more)])
     if rate := portfolio.run_rate_nanos:
-        cost = f"{shown(amount(rate))} {portfolio.totals[0].row.cost_currency}"
+        cost = money_said(rate, portfolio.totals[0].row.cost_currency)
         yield say("Run rate"), say("{cost} by the end of the window, if it goes on like this", cost=cost)
     ask, first = portfolio.report.header.ask, portfolio.first_call
     if (

@@ -5,11 +5,13 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from meter.lang import say, term
 from meter.period import show
 from meter.reports.ask import label_shown
 from meter.reports.money import amount, shown
 from meter.reports.page import worded
-from meter.reports.render import Column, csv_lines, json_document, json_text, markdown, md_text, table, visible
+from meter.reports.render import Column, csv_lines, facts, json_document, json_text, led, markdown, table, visible
+from meter.reports.wording import bounds_said, day_said, interval_said, joined, money_said, span_said, window_said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,14 +38,13 @@ def write(statement: Statement, form: str = "table") -> Iterator[str]:
 
 def _text(statement: Statement) -> Iterator[str]:
     for name, text in lines(statement):
-        yield f"{name:<10}{visible(text)}\n"
+        yield led(name, text)
     for columns, records, totals in tables(statement):
         yield "\n" + table(columns, records, totals) + "\n"
 
 
 def _markdown(statement: Statement) -> Iterator[str]:
-    facts = [f"{md_text(name)}: {md_text(text)}" if name else md_text(text) for name, text in lines(statement)]
-    yield "  \n".join(facts) + "\n"
+    yield facts(lines(statement))
     for columns, records, totals in tables(statement):
         yield "\n"
         for line in markdown(columns, records, totals):
@@ -53,17 +54,20 @@ def _markdown(statement: Statement) -> Iterator[str]:
 def lines(statement: Statement) -> Iterator[tuple[str, str]]:
     """Yield what stands above the tables, each with its name."""
     ask = statement.header.ask
-    yield "User", label_shown("user", statement.user)
+    yield say("User"), label_shown("user", statement.user)
     day = statement.header.days
-    yield "Window", ", ".join([ask.window.label, *(["day {:,} of {:,}".format(*day)] if day else []), ask.window.zone])
+    yield say("Window"), joined([window_said(ask.window), *([day_said(day)] if day else []), ask.window.zone])
     for each in statement.charged:
-        yield "Plan", _plan(each)
+        yield say("Plan"), _plan(each)
     if not statement.charged:
-        yield "Plan", "none"
+        yield say("Plan"), say("none")
     for allowed in statement.allowances:
-        yield "Included", _allowance(allowed)
+        yield say("Included"), _allowance(allowed)
     for code, nanos in statement.due.items():
-        yield "Due", "cannot be told yet" if nanos is None else f"{shown(amount(nanos))} {code}{_tax(statement, code)}"
+        if nanos is None:
+            yield say("Due"), say("cannot be told yet")
+        else:
+            yield say("Due"), joined([money_said(nanos, code), *_tax(statement, code)])
     if statement.reader == "internal":
         yield from _inside(statement)
 
@@ -90,32 +94,49 @@ def tables(
 
 
 def _plan(each: Charged) -> str:
-    from meter.reports.render import visible
-
     subscription = each.subscription
-    seats = f", {subscription.seats:,} seats" if subscription.conditions.per_seat else ""
-    state = "" if subscription.state == "active" else f", {subscription.state.replace('_', ' ')}"
-    ends = f" until {show(subscription.until, subscription.zone)}" if subscription.until else ""
-    terms = f"{shown(amount(subscription.price_nanos))} {subscription.currency} per {subscription.interval}{seats}"
-    fee = f"{shown(amount(each.fee_nanos))} {subscription.currency} in this window"
+    price = money_said(subscription.price_nanos, subscription.currency)
+    terms = [
+        visible(subscription.plan),
+        say("{price} per {per}", price=price, per=interval_said(subscription.interval)),
+    ]
+    if subscription.conditions.per_seat:
+        terms.append(say("{seats:,} seats", seats=subscription.seats))
+    if subscription.state != "active":
+        terms.append(term(subscription.state.replace("_", " ")))
     begins = show(subscription.since, subscription.zone)
-    return f"{visible(subscription.plan)}, {terms}{state}, from {begins}{ends}: {fee}"
+    if subscription.until:
+        ends = show(subscription.until, subscription.zone)
+        terms.append(say("from {begins} until {ends}", begins=begins, ends=ends))
+    else:
+        terms.append(say("from {begins}", begins=begins))
+    fee = money_said(each.fee_nanos, subscription.currency)
+    return say("{terms}: {fee} in this window", terms=joined(terms), fee=fee)
 
 
 def _allowance(allowed: Allowance) -> str:
-    what = f"{allowed.currency} of use" if allowed.measure == "cost" else allowed.measure.replace("_", " ")
-    when = f"{show(allowed.window.since, allowed.window.zone)} until {show(allowed.window.until, allowed.window.zone)}"
+    what = term(allowed.measure.replace("_", " "))
+    if allowed.measure == "cost":
+        what = say("{code} of use", code=allowed.currency)
+    window = allowed.window
+    told: dict[str, Any] = {
+        "included": f"{_number(allowed.included)} {what}",
+        "when": span_said(show(window.since, window.zone), show(window.until, window.zone)),
+        "used": None if allowed.used is None else _number(allowed.used),
+        "left": _number(allowed.left or Decimal(0)),
+    }
     if allowed.used is None:
-        return f"{_number(allowed.included)} {what}, {when}: what is used cannot be told"
-    bound = "" if allowed.complete else "at least "
-    left = f"{_number(allowed.left or Decimal(0))} left"
-    text = f"{_number(allowed.included)} {what}, {when}: {bound}{_number(allowed.used)} used, {left}"
+        return say("{included}, {when}: what is used cannot be told", **told)
+    text = say("{included}, {when}: at least {used} used, {left} left", **told)
+    if allowed.complete:
+        text = say("{included}, {when}: {used} used, {left} left", **told)
     if allowed.overage_nanos:
-        text += f"; beyond it {shown(amount(allowed.overage_nanos))} {allowed.currency}"
+        beyond = money_said(allowed.overage_nanos, allowed.currency)
+        return say("{used}; beyond it {overage}", used=text, overage=beyond)
     return text
 
 
-def _tax(statement: Statement, currency: str) -> str:
+def _tax(statement: Statement, currency: str) -> list[str]:
     """Return what of the amount due is tax, where one rate holds for all of it."""
     rates = {
         each.subscription.conditions.tax_percent for each in statement.charged if each.subscription.currency == currency
@@ -123,31 +144,31 @@ def _tax(statement: Statement, currency: str) -> str:
     rate = next(iter(rates)) if len(rates) == 1 else Decimal(0)
     due = statement.due[currency]
     if not rate or due is None:
-        return ""
+        return []
     from fractions import Fraction
 
     tax = Fraction(due) * Fraction(rate) / (100 + Fraction(rate))
-    return f", {shown(amount(tax))} of it tax at {_number(rate)} %"
+    return [say("{tax} of it tax at {rate} %", tax=shown(amount(tax)), rate=_number(rate))]
 
 
 def _inside(statement: Statement) -> Iterator[tuple[str, str]]:
     """Yield what the seller alone sees."""
     for row in statement.total:
         record = worded(row, several=True)
-        parts = [f"cost {record['cost']}"]
+        parts = [f"{term('cost')} {record['cost']}"]
         if row.revenue_nanos is not None:
-            parts += [f"revenue {record['revenue']}"]
-            parts += [f"gross profit {record['gross_profit']}"] if record["gross_profit"] is not None else []
-        yield "Inside", ", ".join(parts)
+            parts += [f"{term('revenue')} {record['revenue']}"]
+            parts += [f"{term('gross profit')} {record['gross_profit']}"] if record["gross_profit"] is not None else []
+        yield say("Inside"), joined(parts)
         if row.lost_calls:
-            bounds = f"{shown(amount(row.low_nanos))} to {shown(amount(row.high_nanos))} {row.cost_currency}"
-            unknown = "at least one has no bound" if row.unbounded_calls else bounds
-            yield "", f"{row.lost_calls:,} lost calls, in no sum: {unknown}"
+            unknown = say("at least one has no bound") if row.unbounded_calls else bounds_said(row)
+            yield "", say("{count:,} lost calls, in no sum: {bounds}", count=row.lost_calls, bounds=unknown)
         if row.unpriced_calls or row.partial_calls:
-            yield "", f"{row.unpriced_calls:,} unpriced calls, {row.partial_calls:,} with a part that has no rate"
+            told = {"unpriced": row.unpriced_calls, "partial": row.partial_calls}
+            yield "", say("{unpriced:,} unpriced calls, {partial:,} with a part that has no rate", **told)
     if statement.place:
         rank, of = statement.place
-        yield "", f"number {rank:,} of {of:,} on the plan by cost"
+        yield "", say("number {rank:,} of {of:,} on the plan by cost", rank=rank, of=of)
 
 
 def _number(value: Decimal) -> str:

@@ -13,12 +13,19 @@ if TYPE_CHECKING:
 
     from meter.fx import FxRate
     from meter.period import Interval, Window
+    from meter.reports.money import Nanos
     from meter.reports.row import Row
 
 
 def joined(parts: Iterable[str]) -> str:
     """Return parts of a line one after another."""
     return say(", ").join(parts)
+
+
+def money_said(nanos: Nanos, currency: str) -> str:
+    """Return an amount with its currency, as it stands in a sentence."""
+    value = shown(amount(nanos))
+    return say("{amount} CNY", amount=value) if currency == "CNY" else f"{value} {currency}"
 
 
 def calls_said(number: int) -> str:
