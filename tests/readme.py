@@ -1,6 +1,6 @@
-"""The README's sessions: run in order as a new user would, and compared with what the README shows.
+"""The sessions of the README and of pages in docs/: run in order as a new user would, and compared with what they show.
 
-`python -m tests.readme` runs them and writes what they print into the README.
+`python -m tests.readme` runs them and writes what they print into the pages.
 Two things are not real. The vendor behind the Python blocks cannot be had offline, so its answer is litellm's mock,
 with a usage of 1,200 tokens in and 200 out. And meter's clock stands still, so that each run has the same figures.
 """
@@ -20,6 +20,8 @@ from pathlib import Path
 from meter.hold import this_host
 
 README = Path(__file__).parent.parent / "README.md"
+PAGES = (README, README.parent / "docs" / "users.md")
+"""Each begins with a new user."""
 FENCE = re.compile(r"^```(console|python|text)\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
 """A session; Python, and behind it as text what it prints."""
 FOUND = 3
@@ -57,7 +59,7 @@ meter.backend.call, meter.backend.acall = mocked, mocked_async
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block of the README."""
+    """A fenced block of a page."""
 
     kind: str
     text: str
@@ -65,9 +67,9 @@ class Block:
     end: int
 
 
-def blocks() -> list[Block]:
-    """Return the blocks that are run, in order."""
-    text = README.read_text("utf-8")
+def blocks(page: Path = README) -> list[Block]:
+    """Return the blocks of a page that are run, in order."""
+    text = page.read_text("utf-8")
     found = [Block(each[1], each[2], each.start(2), each.end(2)) for each in FENCE.finditer(text)]
     printed = {id(after) for before, after in pairwise(found) if before.kind == "python" and _is_next(before, after)}
     return [block for block in found if block.kind != "text" or id(block) in printed]
@@ -148,15 +150,16 @@ def masked(shown: str) -> list[str]:
 
 
 def main() -> None:
-    """Write what the sessions print into the README."""
-    text, moved = README.read_text("utf-8"), 0
-    with tempfile.TemporaryDirectory() as home:
-        user = NewUser(Path(home))
-        for block in blocks():
-            shown = user.run(block)
-            text = text[: block.start + moved] + shown + text[block.end + moved :]
-            moved += len(shown) - len(block.text)
-    README.write_text(text, "utf-8")
+    """Write what the sessions print into the pages."""
+    for page in PAGES:
+        text, moved = page.read_text("utf-8"), 0
+        with tempfile.TemporaryDirectory() as home:
+            user = NewUser(Path(home))
+            for block in blocks(page):
+                shown = user.run(block)
+                text = text[: block.start + moved] + shown + text[block.end + moved :]
+                moved += len(shown) - len(block.text)
+        page.write_text(text, "utf-8")
 
 
 if __name__ == "__main__":

@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.readme import README, NewUser, blocks, masked
+from tests.readme import PAGES, README, NewUser, blocks, masked
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_every_session_prints_what_the_readme_shows(tmp_path: Path) -> None:
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_session_prints_what_its_page_shows(tmp_path: Path, page: Path) -> None:
     user = NewUser(tmp_path)
-    for block in blocks():
+    for block in blocks(page):
         assert masked(user.run(block)) == masked(block.text)
 
 

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from meter.ledger import open_ledger
+from meter.reports.directory import known_users
 from meter.reports.portfolio import portfolio
 from meter.users import Membership
 from tests.reporting import NANO, call, november, plan, subscribe, utc
@@ -107,6 +108,20 @@ def test_by_user_everybody_keeps_one_line(shop: Ledger) -> None:
     rows = {str(row.labels[0]): row.cost_nanos for row in november(shop).rows}
     assert rows == {"bob": 4 * NANO, "(team acme)": 0}
     assert {percent: users for percent, users, _ in made(shop).top} == {1: 1, 5: 1, 10: 1}
+
+
+def test_a_member_without_a_plan_shows_that_of_the_team(shop: Ledger) -> None:
+    shop.append([call("alice", NANO, at=utc(4)), call("bob", NANO), call("carl", NANO)])
+    found = {str(row.labels[0]): (row.plan, row.revenue_source) for row in november(shop).rows}
+    assert found["alice"] == ("team", None)
+    assert found["bob"] == ("plus", "expected")
+    assert found["carl"] == (None, None)
+    assert {each.user: each.plan for each in known_users(shop, at=utc(24))} == {
+        "alice": "team",
+        "bob": "plus",
+        "carl": None,
+    }
+    assert by_plan(made(shop))["None"] == (2, 2 * NANO)
 
 
 calls = st.lists(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from meter.entry import now
@@ -27,7 +27,7 @@ class Known:
     """Those the user is in, by name."""
     aliases: tuple[str, ...]
     plan: str | None
-    """That of the subscription in force."""
+    """That of the subscription in force, else that of the only team."""
     first_call: datetime | None
     """UTC, under any name; None without a call."""
     last_call: datetime | None
@@ -45,12 +45,15 @@ def known_users(ledger: Ledger, only: str | None = None, at: datetime | None = N
         user = users.resolve(name)
         before = calls.get(user, (first, last))
         calls[user] = (min(first, before[0]), max(last, before[1]))
-    held = [each for each in ledger.subscriptions() if not each.team]
+    every = ledger.subscriptions()
+    held = [each for each in every if not each.team]
+    of_teams = {each.user: each.plan for each in every if each.team and each.runs(at)}
     in_force = {users.resolve(each.user): each for each in held if each.runs(at)}
     found = {*calls, *(users.resolve(each.user) for each in held), *users.told_of()}
     if only is not None:
         found &= {users.resolve(only)}
-    return [_known(user, users, in_force.get(user), calls.get(user), at) for user in sorted(found)]
+    known = [_known(user, users, in_force.get(user), calls.get(user), at) for user in sorted(found)]
+    return [replace(each, plan=each.plan or of_teams.get(users.team(each.user, at) or "")) for each in known]
 
 
 def _known(

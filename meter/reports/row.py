@@ -53,7 +53,7 @@ class Row:
     labels: tuple[str | None, ...]
     """What the row is about, in the order of the report's columns; None for calls without a user, team, …"""
     plan: str | None = None
-    """The last plan in force in the window; None without one, and where rows are no users."""
+    """The last plan in force in the window, else the only team's; None without one, and where rows are no users."""
     kind: str | None = None
     """One of users.KINDS, or `team`: what was set, else what the plan says; None where it cannot be told."""
     calls: int = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from meter.errors import InvalidTime
@@ -17,7 +18,7 @@ from meter.reports.overage import Overages, overages_of
 from meter.reports.real import real_of
 from meter.reports.row import COUNTS, Row, Tally, rows_of, sum_rows
 from meter.reports.slices import slices_of
-from meter.reports.who import rank
+from meter.reports.who import is_user, rank
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -87,6 +88,7 @@ def summarize(ledger: Ledger, ask: Ask) -> Report:
     costs = _costs(ledger, ask, slices)
     overages = overages_of(ledger, ask, subscriptions, slices, real)
     rows = (_by_time if ask.unit else _by_group)(ask, slices, costs, subscriptions, real, overages)
+    rows = _with_plans_of_teams(ask, rows, subscriptions)
     rows, allocated = allocate(rows, ask.allocate) if ask.by == "user" else (rows, [])
     if allocated:
         rows.sort(key=_order(ask))
@@ -191,6 +193,18 @@ def _by_time(
         terms = earned[label] if ask.has_revenue else None
         rows += rows_of((label,), costs.get((label,), {}), terms, ask.currency, _scale(slices))
     return rows
+
+
+def _with_plans_of_teams(ask: Ask, rows: list[Row], subscriptions: list[Subscription]) -> list[Row]:
+    """Return rows by user where those without a plan of their own have that of the only team they are in."""
+    at = min(ask.now, ask.window.until - timedelta(microseconds=1))
+    plans = {each.user: each.plan for each in subscriptions if each.team and each.runs(at)}
+    if not plans or ask.users is None or ask.columns != ("user",):
+        return rows
+    teams = {label: ask.users.team(label, at) for row in rows if is_user(label := row.labels[0]) and label is not None}
+    return [
+        replace(row, plan=plans.get(teams.get(str(row.labels[0])) or "")) if row.plan is None else row for row in rows
+    ]
 
 
 def _scale(slices: Sequence[Slice]) -> int:
