@@ -20,6 +20,7 @@ COMMANDS = {
     "economics": "Work out what models cost, from hardware and throughput.",
     "explain": "Show each line of a call's charge.",
     "export": "Write what the ledger holds for other tools.",
+    "forecast": "Show what this month and the next ones will have cost, and who crosses their fee when.",
     "fx": "Set and list exchange rates.",
     "ledger": "Look at the ledger, prove it and recover it.",
     "plan": "Add and list plans.",
