@@ -16,8 +16,9 @@ from meter.ledger import open_ledger
 from meter.reports.alternatives import alternatives
 from meter.reports.ask import Ask
 from meter.reports.fit import fitted
+from meter.reports.verdict import verdict
 from meter.reports.worth import worth
-from meter.reports.worth_page import record_of, verdict
+from meter.reports.worth_page import record_of
 from meter.reports.worth_page import write as write_page
 from tests.claude_logs import subscriber
 from tests.reporting import NANO, call, lost, plan, rate, subscribe, utc

@@ -43,7 +43,7 @@ def tag() -> str:
 
 def say(template: str, /, **values: object) -> str:
     """Return a template of str.format in the language in force, filled with values; English where it is not known."""
-    return (_catalogue(_language.get()).get(template) or template).format(**values)
+    return _catalogue(_language.get()).get(template, template).format(**values)
 
 
 def term(text: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from meter.catalogue import published_on
 from meter.fx import FxTable
+from meter.lang import say
 from meter.period import nth_period
 from meter.reports.money import NANO, amount, shown
 from meter.reports.worth import fees_of, last_day
@@ -59,7 +60,7 @@ def alternatives(ledger: Ledger, made: Worth) -> list[Alternative]:
     found.append(_per_token(made))
     if made.owned:
         names = ", ".join(dict.fromkeys(each.plan for each in made.subscriptions))
-        found.append(Alternative(name=names, fee=made.fee, fits=True, why="what it was used on"))
+        found.append(Alternative(name=names, fee=made.fee, fits=True, why=say("what it was used on")))
     order = {True: 0, None: 1, False: 2}
     return sorted(found, key=lambda each: (order[each.fits], each.fee is None, each.fee or 0, each.name))
 
@@ -72,7 +73,7 @@ def checked_on(found: list[Alternative]) -> date | None:
 def _per_token(made: Worth) -> Alternative:
     assert made.equivalent is not None  # noqa: S101  who calls has looked
     complete = made.equivalent.high is not None
-    why = "API-equivalent cost" if complete else "API-equivalent cost, at least: not all of it is known"
+    why = say("API-equivalent cost" if complete else "API-equivalent cost, at least: not all of it is known")
     return Alternative(name=PER_TOKEN, fee=made.equivalent.low, fits=True if complete else None, why=why)
 
 
@@ -88,24 +89,26 @@ def _fits(row: Published, made: Worth, fx: FxTable) -> tuple[bool | None, str]:
     """Tell whether a use fits in what a plan includes, and why; None where its vendor does not publish what would."""
     serves = SERVES.get(row.vendor)
     if serves and set(made.providers) != {serves}:
-        others = ", ".join(name or "unknown" for name in made.providers if name != serves)
-        return False, f"not for models of {others}"
+        others = ", ".join(name or say("unknown") for name in made.providers if name != serves)
+        return False, say("not for models of {vendors}", vendors=others)
     if row.included is None:
-        return None, "no limit is published"
+        return None, say("no limit is published")
     rate = fx.find(row.included_unit, made.currency or "", last_day(made.header.ask))
     if rate is None:
-        return None, f"no exchange rate of {row.included_unit}"
+        return None, say("no exchange rate of {code}", code=row.included_unit)
     allowed = Fraction(row.included) * NANO * rate
     least, most = _by_period(row, made)
     what = f"{row.included:f} {row.included_unit}"
     is_credit = row.included_kind != "usage"
     if most is not None and most <= allowed:
-        return True, f"within its {what} of API credits" if is_credit else f"within the {what} it includes"
+        told = "within its {what} of API credits" if is_credit else "within the {what} it includes"
+        return True, say(told, what=what)
     if is_credit:
-        return None, f"beyond its {what} of API credits, no other limit is published"
+        return None, say("beyond its {what} of API credits, no other limit is published", what=what)
     if least > allowed:
-        return False, f"{shown(amount(least - allowed))} {made.currency} beyond the {what} it includes"
-    return None, f"not all of the use is known; it includes {what}"
+        over = f"{shown(amount(least - allowed))} {made.currency}"
+        return False, say("{over} beyond the {what} it includes", over=over, what=what)
+    return None, say("not all of the use is known; it includes {what}", what=what)
 
 
 def _by_period(row: Published, made: Worth) -> tuple[Nanos, Nanos | None]:
