@@ -52,12 +52,13 @@ def _scenario_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command(epilog="Example: meter whatif --month 2026-11 --usage x1.3")
 @_scenario_options
+@click.option("--target-margin", "target", metavar="40%", help="Show ways back to this margin.")
 @click.option("--by", type=click.Choice(["plan", "user"]), default="plan", help="What has a line; else plan.")
 @window_options
 @click.option("--currency", metavar="CODE", help="Convert amounts into this currency at the rate of the day.")
 @ledger_option
 @form_options
-def whatif(ledger: str | None, by: str, **given: Any) -> None:
+def whatif(ledger: str | None, by: str, target: str | None, **given: Any) -> None:
     """Imagine dearer models, other fees, caps: what becomes of the margin.
 
     The calls of a window are charged anew as they are imagined, and held against the fees: today and after, per plan,
@@ -67,7 +68,7 @@ def whatif(ledger: str | None, by: str, **given: Any) -> None:
     from meter.reports.ask import Wanted
     from meter.reports.whatif import whatif as imagined
     from meter.reports.whatif_page import write
-    from meter.reports.whatif_scenario import scenario_given
+    from meter.reports.whatif_scenario import scenario_given, target_of
 
     names = (*GIVEN, "swaps", "purposes", "prices")
     told = {name: given.pop(name) for name in names}
@@ -77,8 +78,9 @@ def whatif(ledger: str | None, by: str, **given: Any) -> None:
     allocate = given.pop("allocate")
     question = Wanted(by="user", allocate=",".join(allocate) or None, **given)
     question.check(settings)
+    margin = None if target is None else target_of(target)
     scenario_given("UTC", **told)
     with reading(settings) as opened:
         ask = question.ask(opened, settings)
-        made = imagined(opened, ask, scenario_given(ask.window.zone, **told))
+        made = imagined(opened, ask, scenario_given(ask.window.zone, **told), margin)
         put_page(write(made, form(), by))

@@ -15,6 +15,7 @@ from meter.reports.whatif_ladder import ladder, pays, stakes_of
 from meter.reports.whatif_ledger import Imagined
 from meter.reports.whatif_moves import moves_of, no_calls, served_in
 from meter.reports.whatif_sums import Move
+from meter.reports.whatif_ways import Ground, ways_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from meter.reports.whatif_ledger import Memory
     from meter.reports.whatif_moves import Moves
     from meter.reports.whatif_scenario import Cap, Scenario
+    from meter.reports.whatif_ways import Way
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,14 +45,20 @@ class Outcome:
     stakes: tuple[Stake, ...]
     """Of the ladder; none where money stands in several currencies."""
     ladder: tuple[Rung, ...]
+    target: Fraction | None
+    """The margin that ways lead back to; None where none was asked for."""
+    ways: tuple[Way, ...]
     capped: int
     """Users who would reach the cap."""
     notes: tuple[str, ...]
     """What the figures rest on, and what is not known."""
 
 
-def whatif(ledger: Ledger, ask: Ask, scenario: Scenario) -> Outcome:
-    """Return the outcome of a scenario; raise InputError for a window without calls and what means nothing in it."""
+def whatif(ledger: Ledger, ask: Ask, scenario: Scenario, target: Fraction | None = None) -> Outcome:
+    """Return the outcome of a scenario, and the ways back to a margin where a `target` is given.
+
+    Raises InputError for a window without calls, and for what means nothing in it.
+    """
     ask = ask.of(ledger)
     if not any(served_in(ledger, ask).values()):
         raise no_calls(ask)
@@ -64,6 +72,8 @@ def whatif(ledger: Ledger, ask: Ask, scenario: Scenario) -> Outcome:
     alone = all(len(each.totals) == 1 and is_alone(each.totals[0]) for each in (base, doubled))
     stakes = tuple(stakes_of(base, doubled)) if alone else ()
     cut = capped(after, scenario.cap)
+    told = alone and len(after.totals) == 1 and is_alone(after.totals[0])
+    ways = tuple(world.ways(moves.moves, target)) if told and target is not None else ()
     return Outcome(
         scenario=scenario,
         today=portfolio(ledger, today),
@@ -71,6 +81,8 @@ def whatif(ledger: Ledger, ask: Ask, scenario: Scenario) -> Outcome:
         models=moves.models,
         stakes=stakes,
         ladder=tuple(ladder(stakes, scenario.cap)) if stakes else (),
+        target=target,
+        ways=ways,
         capped=sum(old.cost_nanos != new.cost_nanos for old, new in zip(after.rows, cut.rows, strict=True)),
         notes=(*moves.notes, *_notes(scenario, cut, alone=alone)),
     )
@@ -96,6 +108,17 @@ class World:
         if is_plain:
             self._made[tuple(moves)] = made
         return made
+
+    def ways(self, moves: Sequence[Move], target: Fraction) -> Iterator[Way]:
+        """Yield the ways back to a margin."""
+        ground = Ground(
+            scenario=self._scenario,
+            base=self.report(imagined=True),
+            after=self.report(moves, imagined=True),
+            subscriptions=self._ledger.subscriptions(),
+            report=lambda meant: self.report(moves, imagined=True, scenario=meant),
+        )
+        yield from ways_back(ground, target)
 
     def factors(self, moves: Moves, factor: int) -> tuple[Move, ...]:
         """Return the moves of a ladder: the swapped calls at so many times what they were charged."""

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
     from meter.ledger import Ledger
+    from meter.ledger.query import Stretch
+    from meter.ledger.stretches import Where
     from meter.plan import Subscription
     from meter.price import Price
     from meter.reports.whatif_sums import Move
@@ -55,18 +57,37 @@ class Imagined:
         found = self._ask(query)
         if not self._moves and self._usage == 1:
             return found
-        groups: dict[Group, list[int]] = {(each.key, each.currency): list(_amounts(each)) for each in found}
+        groups = _groups(found)
         for move in self._moves:
             narrowed = _narrowed(query, move)
             if narrowed is not None:
                 self._move(groups, narrowed, move)
         if self._usage != 1:
-            self._use(groups, query)
-        return [
-            Sum(key=key, currency=currency, **dict(zip(FIELDS, amounts, strict=True)))
-            for (key, currency), amounts in groups.items()
-            if any(amounts)
+            self._use(groups, self._ask(_of_kind(query, "booked")) if _may_be_booked(query) else [])
+        return _sums(groups)
+
+    def sum_each(self, stretches: Sequence[Stretch], where: Where | None = None) -> list[list[Sum]]:
+        """Sum the calls of many users, each over a time of their own, as they would have been charged."""
+        if not self._moves and self._usage == 1:
+            return self._ledger.sum_each(stretches, where)
+        asked = [
+            Query(since=each.since, until=each.until, where={**(where or {}), "user": each.user}) for each in stretches
         ]
+        if not all(move.is_scaled for move in self._moves):
+            return [self.summarize(query) for query in asked]
+        every: list[dict[Group, list[int]]] = [_groups(sums) for sums in self._ledger.sum_each(stretches, where)]
+        for move in self._moves:
+            narrowed = _narrowed(Query(where=where or {}), move)
+            if narrowed is not None:
+                for groups, parts in zip(every, self._ledger.sum_each(stretches, narrowed.where), strict=True):
+                    for part in parts:
+                        _add(groups, ((), part.currency), _scaled(part, move.share), -1)
+                        again = _times_cost(_scaled(part, move.share), part, move.factor * move.share)
+                        _add(groups, ((), part.currency), again, 1)
+        if self._usage != 1:
+            for groups, query in zip(every, asked, strict=True):
+                self._use(groups, self._ask(_of_kind(query, "booked")) if _may_be_booked(query) else [])
+        return [_sums(groups) for groups in every]
 
     def currencies(self) -> set[str]:
         """Return the currencies of the entries, and of the rates they would have been charged at."""
@@ -137,17 +158,34 @@ class Imagined:
         part[_AT["unpriced_calls"]] = part[_AT["partial_calls"]] = 0
         return part
 
-    def _use(self, groups: dict[Group, list[int]], query: Query) -> None:
+    def _use(self, groups: dict[Group, list[int]], booked: Sequence[Sum]) -> None:
         """Multiply all that is used; a residual booked from a bill is fixed and stays."""
-        fixed: dict[Group, list[int]] = {}
-        if query.where.get("kind") in {None, "booked"}:
-            booked = replace(query, where={**query.where, "kind": "booked"})
-            fixed = {(each.key, each.currency): list(_amounts(each)) for each in self._ask(booked)}
+        fixed = _groups(booked)
         for group, amounts in groups.items():
             stays = fixed.get(group, [0] * len(FIELDS))
             groups[group] = [
                 kept + round((amount - kept) * self._usage) for amount, kept in zip(amounts, stays, strict=True)
             ]
+
+
+def _groups(sums: Sequence[Sum]) -> dict[Group, list[int]]:
+    return {(each.key, each.currency): list(_amounts(each)) for each in sums}
+
+
+def _sums(groups: Mapping[Group, list[int]]) -> list[Sum]:
+    return [
+        Sum(key=key, currency=currency, **dict(zip(FIELDS, amounts, strict=True)))
+        for (key, currency), amounts in groups.items()
+        if any(amounts)
+    ]
+
+
+def _may_be_booked(query: Query) -> bool:
+    return query.where.get("kind") in {None, "booked"}
+
+
+def _of_kind(query: Query, kind: str) -> Query:
+    return replace(query, where={**query.where, "kind": kind})
 
 
 def _narrowed(query: Query, move: Move) -> Query | None:

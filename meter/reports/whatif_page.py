@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from meter.reports.ask import label_shown
-from meter.reports.money import amount, decimal_of, shown
+from meter.reports.money import amount, decimal_of, shown, shown_percent
 from meter.reports.overview import plan_shown
 from meter.reports.render import Column, csv_lines, json_document, json_text, markdown, md_text, table, visible
 from meter.reports.whatif_scenario import described, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from fractions import Fraction
 
     from meter.reports.portfolio import Line, Portfolio
     from meter.reports.row import Row
     from meter.reports.whatif import Outcome
     from meter.reports.whatif_ladder import Rung
+    from meter.reports.whatif_ways import Way
 
 LISTED = 20
 """Users listed on a screen."""
@@ -47,6 +48,8 @@ def _document(made: Outcome, rows: list[Record]) -> Record:
         "rows": rows,
         "totals": _totals(made),
         "ladder": [rung_record(rung) for rung in made.ladder],
+        "target_margin": None if made.target is None else decimal_of(made.target),
+        "ways": [way_record(way) for way in made.ways],
         "capped": made.capped,
         "notes": list(made.notes),
     }
@@ -125,6 +128,8 @@ def _screen(made: Outcome, by: str) -> Iterator[str]:
         yield f"{LISTED} of {len(rows):,} are listed; --json or --csv lists all.\n"
     if made.ladder:
         yield f"\n{ladder_title(made)}\n\n" + table(*ladder_table(made)) + "\n"
+    if made.ways:
+        yield f"\n{ways_title(made)}\n\n" + table(*ways_table(made)) + "\n"
     if told := list(notes(made)):
         yield "\n"
         yield from (f"{name:<10}{visible(text)}\n" for name, text in told)
@@ -137,6 +142,9 @@ def _markdown(made: Outcome, by: str) -> Iterator[str]:
     if made.ladder:
         yield f"\n{md_text(ladder_title(made))}\n\n"
         yield from (f"{line}\n" for line in markdown(*ladder_table(made)))
+    if made.ways:
+        yield f"\n{md_text(ways_title(made))}\n\n"
+        yield from (f"{line}\n" for line in markdown(*ways_table(made)))
     if told := [f"- {md_text(text)}" for _, text in notes(made)]:
         yield "\n" + "\n".join(told) + "\n"
 
@@ -224,6 +232,27 @@ def ladder_table(made: Outcome) -> tuple[list[Column], list[Record]]:
         }
         for rung in made.ladder
     ]
+
+
+def ways_title(made: Outcome) -> str:
+    """Return what the ways lead back to."""
+    return f"Ways back to a margin of {shown_percent(made.target or Fraction(0))}, each alone:"
+
+
+def ways_table(made: Outcome) -> tuple[list[Column], list[Record]]:
+    """Return the columns and rows of the ways back."""
+    columns = [Column("way"), Column("give"), Column("margin", kind="percent"), Column("does", "what it does", "fact")]
+    return columns, [{**way_record(way), "give": way.option or "-"} for way in made.ways]
+
+
+def way_record(way: Way) -> Record:
+    """Return a way back as JSON has it."""
+    return {
+        "way": way.name,
+        "give": way.option,
+        "margin": None if way.margin is None else decimal_of(way.margin),
+        "does": way.does,
+    }
 
 
 def _factor(factor: Fraction) -> str:

@@ -136,6 +136,14 @@ def share_of(text: str) -> Fraction:
     return share
 
 
+def target_of(text: str) -> Fraction:
+    """Return the margin that `40%` means; raise InputError for 100 % and more, which no business has."""
+    target = _percent(text, "The target margin", "40%")
+    if not -1 <= target < 1:
+        raise InputError(f"A margin of {text} cannot be reached; give one below 100%, like 40%.")
+    return target
+
+
 def _change(text: str) -> Fraction:
     if not text.strip().endswith("%"):
         raise InputError(f'The change of fees is "{text}"; give per cent, like 10% or -5%.')

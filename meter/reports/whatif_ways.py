@@ -1,0 +1,199 @@
+"""What-if, ways back: the share to route back, the cap and the fees at which a margin would be reached."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from meter.reports.money import amount, shown
+from meter.reports.whatif_ladder import rung, stakes_of
+from meter.reports.whatif_scenario import Cap, Scenario, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from meter.plan import Subscription
+    from meter.reports.money import Nanos
+    from meter.reports.summary import Report
+    from meter.reports.whatif_ladder import Stake
+
+CLOSE = Fraction(2, 1000)
+"""How far above the target a way may end: it is given in as many digits as that takes."""
+_DIGITS = range(3, 10)
+_HIGHEST = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """One way back."""
+
+    name: str
+    option: str | None
+    """What to give to `meter whatif` beside the scenario; None where this way does not lead there."""
+    margin: Fraction | None
+    """That it leads to; the best it can do where it does not reach the target."""
+    does: str
+    """What it does, in words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """What ways are sought on: the business of a scenario, its cap not yet applied."""
+
+    scenario: Scenario
+    base: Report
+    """Without the swap."""
+    after: Report
+    subscriptions: Sequence[Subscription]
+    report: Callable[[Scenario], Report]
+    """The report of the same calls at a scenario's fees."""
+
+
+def ways_back(ground: Ground, target: Fraction) -> Iterator[Way]:
+    """Yield the ways to a margin: share, cap, fees. All are of one currency."""
+    moved = stakes_of(ground.base, ground.after)
+    if ground.scenario.swaps:
+        yield _share(ground.scenario, moved, target)
+    now = [replace(stake, cost=stake.cost + stake.swapped, swapped=0) for stake in moved]
+    yield _cap(now, target)
+    yield _fees(ground, now, target)
+
+
+def _share(scenario: Scenario, stakes: Sequence[Stake], target: Fraction) -> Way:
+    """Return how much of the calls can stay with the other model: costs lie on a line between none and all."""
+
+    def margin(share: Fraction) -> Fraction | None:
+        return rung(stakes, 1 + share / scenario.share, scenario.cap).margin
+
+    found = nearest(margin, target, (Fraction(0), scenario.share), falls=True)
+    of = ", ".join(swap.model for swap in scenario.swaps)
+    if found is None:
+        return Way(name="share", option=None, margin=margin(Fraction(0)), does="not even with every call routed back")
+    percent = plain(found * 100)
+    back = plain((1 - found) * 100)
+    if found == scenario.share:
+        return Way(name="share", option=None, margin=margin(found), does="none has to be routed back")
+    return Way(name="share", option=f"--share {percent}%", margin=margin(found), does=f"{back} % stay with {of}")
+
+
+def _cap(stakes: Sequence[Stake], target: Fraction) -> Way:
+    """Return the share of the fee that no payer may cost more than."""
+
+    def margin(share: Fraction) -> Fraction | None:
+        return rung(stakes, Fraction(1), Cap(share=share)).margin
+
+    highest = max((Fraction(each.cost) / each.fee for each in stakes if each.pays and each.fee), default=Fraction(0))
+    found = nearest(margin, target, (Fraction(0), highest + 1), falls=True)
+    if found is None:
+        return Way(name="cap", option=None, margin=margin(Fraction(0)), does="not even where payers cost nothing")
+    if found >= highest:
+        return Way(name="cap", option=None, margin=margin(found), does="no cap is needed")
+    cap = Cap(share=found)
+    cut = [stake.cost - stake.capped(stake.cost, cap) for stake in stakes]
+    users = sum(each > 0 for each in cut)
+    who = "1 user reaches" if users == 1 else f"{users:,} users reach"
+    return Way(
+        name="cap",
+        option=f"--cap {cap}",
+        margin=margin(found),
+        does=f"{who} it; {shown(amount(sum(cut)))} of use is not served",
+    )
+
+
+def _fees(ground: Ground, stakes: Sequence[Stake], target: Fraction) -> Way:
+    """Return the change of all fees: revenue lies on a line, but for roundings, which the last report sees to."""
+    meant = ground.scenario
+    cost = sum(stake.capped(stake.cost, meant.cap) for stake in stakes)
+    here, there = (_revenue(ground.report(_raised(meant, Fraction(change)))) for change in (0, 1))
+    if there == here:
+        return Way(name="fees", option=None, margin=None, does="nobody pays a fee that could change")
+
+    def margin(change: Fraction) -> Fraction | None:
+        revenue = here + change * (there - here)
+        return 1 - Fraction(cost) / revenue if revenue > 0 else Fraction(-_HIGHEST)
+
+    found = nearest(margin, target, (Fraction(-1), Fraction(_HIGHEST)), falls=False)
+    if found is None:
+        return Way(name="fees", option=None, margin=None, does=f"not even {_HIGHEST:,} times as dear")
+    raised = _raised(meant, found)
+    made = ground.report(raised)
+    return Way(
+        name="fees",
+        option=" ".join(_fee_options(raised)),
+        margin=rung(stakes_of(made, made), Fraction(1), meant.cap).margin,
+        does=_prices(ground.subscriptions, raised),
+    )
+
+
+def _raised(scenario: Scenario, change: Fraction) -> Scenario:
+    """Return a scenario in which every fee is changed once more, those that were given by themselves too."""
+    prices = {plan: type(price)(plain(Fraction(price) * (1 + change))) for plan, price in scenario.prices.items()}
+    return replace(scenario, prices=prices, fee_change=(1 + scenario.fee_change) * (1 + change) - 1)
+
+
+def _fee_options(scenario: Scenario) -> Iterator[str]:
+    yield f"--fee-change {plain(scenario.fee_change * 100)}%"
+    for plan, price in scenario.prices.items():
+        yield f"--price {plan}={price:f}"
+
+
+def _prices(subscriptions: Sequence[Subscription], scenario: Scenario) -> str:
+    """Return what plans cost before and after, those with most subscriptions first."""
+    plans: dict[str, list[Nanos]] = {}
+    for each in subscriptions:
+        if each.price_nanos:
+            plans.setdefault(each.plan, []).append(each.price_nanos)
+    told = []
+    for plan, prices in sorted(plans.items(), key=lambda pair: -len(pair[1]))[:3]:
+        old = Fraction(max(set(prices), key=prices.count))
+        new = Fraction(scenario.prices[plan]) * 10**9 if plan in scenario.prices else old * (1 + scenario.fee_change)
+        told.append(f"{plan} {shown(amount(old))} to {shown(amount(new))}")
+    more = f" and {len(plans) - 3:,} more" if len(plans) > 3 else ""
+    return f"{', '.join(told)}{more}"
+
+
+def _revenue(report: Report) -> Nanos:
+    return sum(row.revenue_nanos or 0 for row in report.rows)
+
+
+def nearest(
+    margin: Callable[[Fraction], Fraction | None],
+    target: Fraction,
+    bounds: tuple[Fraction, Fraction],
+    *,
+    falls: bool,
+) -> Fraction | None:
+    """Return the value, in as few digits as come close, whose margin is the least that reaches a target.
+
+    The margin never rises with the value where it `falls`, else never falls. None where no value within bounds does.
+    """
+    low, high = bounds
+    best = margin(low if falls else high)
+    if best is None or best < target:
+        return None
+    value = low if falls else high
+    for digits in _DIGITS:
+        value = _reaching(margin, target, (low, high), 10**digits, falls=falls)
+        reached = margin(value)
+        if reached is not None and reached - target <= CLOSE:
+            break
+    return value
+
+
+def _reaching(
+    margin: Callable[[Fraction], Fraction | None],
+    target: Fraction,
+    bounds: tuple[Fraction, Fraction],
+    steps: int,
+    *,
+    falls: bool,
+) -> Fraction:
+    """Return the last value on a grid of `steps` for one that reaches a target."""
+    first, last = (round(bound * steps) for bound in bounds)
+    good, bad = (first, last + 1) if falls else (last, first - 1)
+    while abs(good - bad) > 1:
+        middle = (good + bad) // 2
+        reached = margin(Fraction(middle, steps))
+        good, bad = (middle, bad) if reached is not None and reached >= target else (good, middle)
+    return min(max(Fraction(good, steps), bounds[0]), bounds[1])

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import json
+import shlex
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.commands import done, run
+from tests.shop import make_shop
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TARGET = Decimal("0.4")
+CLOSE = Decimal("0.005")
+
+
+@pytest.fixture(scope="module")
+def sold(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the ledger of a shop with four hundred subscribers."""
+    return make_shop(tmp_path_factory.mktemp("shop"), subscribers=400, entries=6_000).ledger
+
+
+def imagined(ledger: Path, *options: str) -> dict[str, Any]:
+    told = done("whatif", "--ledger", str(ledger), "--month", "2026-11", *options, "--json")
+    return json.loads(told, parse_float=Decimal)  # type: ignore[no-any-return]  # JSON
+
+
+def margin(made: dict[str, Any]) -> Decimal:
+    (total,) = made["totals"]
+    return Decimal(total["margin_after"])
+
+
+def swap(ledger: Path) -> tuple[str, ...]:
+    """Return a swap that leaves a margin well below the target."""
+    for factor in (10, 100, 1_000, 10_000):
+        found = ("--swap", f"claude-sonnet-4-5=x{factor}")
+        if margin(imagined(ledger, *found)) < TARGET - CLOSE:
+            return found
+    raise AssertionError("the shop earns too much")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [(), ("--usage", "x1.5"), ("--share", "50%"), ("--fee-change", "-10%"), ("--price", "plus=15")],
+    ids=" ".join,
+)
+def test_what_is_printed_as_a_way_back_reaches_the_target(sold: Path, more: tuple[str, ...]) -> None:
+    given = swap(sold)
+    made = imagined(sold, *given, *more, "--target-margin", "40%")
+    assert [way["way"] for way in made["ways"]] == ["share", "cap", "fees"]
+    led = 0
+    for way in made["ways"]:
+        if way["give"] is None:
+            continue
+        led += 1
+        option = tuple(shlex.split(way["give"]))
+        kept = more if option[0] not in more and not ("--price" in option and "--price" in more) else ()
+        reached = margin(imagined(sold, *given, *kept, *option))
+        assert abs(reached - TARGET) <= CLOSE, way
+        assert abs(reached - way["margin"]) <= Decimal("0.0005"), way
+    assert led
+
+
+def test_what_cannot_lead_back_is_said(sold: Path) -> None:
+    made = imagined(sold, *swap(sold), "--target-margin", "99.99%")
+    share = made["ways"][0]
+    assert share["give"] is None
+    assert "not even" in share["does"]
+    assert share["margin"] < Decimal("0.9999")
+
+
+def test_what_needs_no_way_back_is_said(sold: Path) -> None:
+    made = imagined(sold, "--swap", "claude-sonnet-4-5=x1", "--target-margin", "0%")
+    assert [way["does"] for way in made["ways"][:2]] == ["none has to be routed back", "no cap is needed"]
+
+
+@pytest.mark.parametrize("target", ["100%", "250%", "much"])
+def test_a_margin_that_no_business_has_is_refused(sold: Path, target: str) -> None:
+    result = run("whatif", "--ledger", str(sold), "--month", "2026-11", "--target-margin", target)
+    assert result.exit_code == 2
+    assert "40%" in result.stderr
+
+
+def test_the_report_and_what_is_imagined_without_a_change_agree(sold: Path) -> None:
+    report = json.loads(done("report", "--ledger", str(sold), "--month", "2026-11", "--by", "plan", "--json"))
+    made = imagined(sold)
+    assert made["totals"][0]["cost_after"] == Decimal(str(report["totals"]["cost"]))
+    assert len(made["rows"]) == len(report["rows"])
