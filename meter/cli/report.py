@@ -43,6 +43,11 @@ if TYPE_CHECKING:
     metavar="LINE=WAY",
     help="Spread what is no customer's, shared, internal or unattributed, over customers: by-cost, even or none.",
 )
+@click.option(
+    "--basis",
+    metavar="BASIS",
+    help="calendar, or billing-period: each subscriber's own periods that begin in the window.",
+)
 @window_options
 @click.option("--currency", metavar="CODE", help="Convert amounts into this currency at the rate of the day.")
 @ledger_option
@@ -68,6 +73,8 @@ def report(
     from meter.reports.summary import summarize
 
     _check_alone(html, compare)
+    if wanted["basis"] not in {None, "calendar"} and compare is not None:
+        raise click.UsageError("--compare holds two calendar months against each other; give it without --basis.")
     if allocate and compare is not None:
         raise click.UsageError("--compare holds models against each other, not users; give it without --allocate.")
     listing = listing_given(sort, limit, wanted["by"])

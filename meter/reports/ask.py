@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 from meter import codes
 from meter.entry import now
@@ -17,7 +17,7 @@ from meter.reports.who import SHARED, Apart, apart_shown, is_name_of_ours, team_
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from typing import Any, Literal
+    from typing import Any
 
     from meter.ledger import Ledger
     from meter.plan import Subscription
@@ -69,6 +69,9 @@ def user_given(text: str) -> str | None:
     return text[1:-1] if bare != text and (bare in absent or is_name_of_ours(bare)) else text
 
 
+Basis = Literal["calendar", "billing-period"]
+BASES: tuple[Basis, ...] = get_args(Basis)
+
 _WITH_REVENUE = frozenset({"user", "environment"})
 """Filters under which a fee is held against the cost: a user's is the whole, an environment's what they pay for.
 
@@ -92,6 +95,8 @@ class Ask:
     """UTC; revenue accrues up to here."""
     allocate: Mapping[Line, Way] = field(default_factory=dict, hash=False)
     """By user: which lines' cost is spread over the customers, and how."""
+    basis: Basis = "calendar"
+    """By user: whether all rows are about the window, or those of subscribers about their own billing periods."""
     users: Users | None = field(default=None, hash=False, compare=False, repr=False)
     """Who is who; None until the ledger is asked."""
 
@@ -193,6 +198,9 @@ class Wanted:
     allocate: str | None = None
     """Like `shared=by-cost`, several with commas between them."""
 
+    basis: str | None = None
+    """One of BASES; calendar without it."""
+
     def check(self, settings: Settings) -> None:
         """Raise InputError for what cannot be, whichever ledger is asked."""
         self._meant(settings, "UTC")
@@ -216,6 +224,7 @@ class Wanted:
             where=self._where(),
             now=at,
             allocate=self._allocated(by),
+            basis=self._basis(by),
         )
 
     def _allocated(self, by: str) -> dict[Line, Way]:
@@ -225,6 +234,15 @@ class Wanted:
         if ways and self.user is not None:
             raise InputError(f'What is allocated goes to all customers; give it without the user "{self.user}".')
         return ways
+
+    def _basis(self, by: str) -> Basis:
+        found = next((each for each in BASES if self.basis in {None, each}), None)
+        if found is None:
+            near = suggest(str(self.basis), BASES)
+            raise UnknownName(f'Nothing is reported by the basis "{self.basis}".{near} Give {" or ".join(BASES)}.')
+        if found != "calendar" and (by != "user" or self.model is not None):
+            raise InputError("Billing periods are users', of all their calls; give them by user or plan, of no model.")
+        return found
 
     def _where(self) -> dict[str, str | None]:
         given = {"user": self.user, "model": self.model, "environment": self.environment}

@@ -38,6 +38,7 @@ def report(
     sort: str | None = None,
     limit: int | None = None,
     allocate: str | None = None,
+    basis: str | None = None,
     ledger: Ledger | str | None = None,
 ) -> Report:
     """Return the report that `meter report` shows with the same options; without a window, of this month.
@@ -48,7 +49,8 @@ def report(
     """
     listing = listing_given(sort, limit, by)
     calls = {"user": user, "model": model, "environment": environment}
-    wanted = Wanted(by=by, since=since, until=until, month=month, tz=tz, currency=currency, allocate=allocate, **calls)
+    terms = {"currency": currency, "allocate": allocate, "basis": basis}
+    wanted = Wanted(by=by, since=since, until=until, month=month, tz=tz, **terms, **calls)
     with _opened(ledger) as (opened, settings):
         made = replace(summarize(opened, wanted.ask(opened, settings)), listing=listing)
         if by != "plan":

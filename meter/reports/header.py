@@ -77,6 +77,7 @@ class Header:
         return {
             "ledger": self.ledger,
             "by": ask.by,
+            "basis": ask.basis,
             "filters": dict(ask.where),
             "environment": ask.where.get("environment"),
             "window": ask.window.label,
@@ -111,7 +112,7 @@ class Header:
             of = say("environment {name}", name=label_shown("environment", environment))
         filters = (f"{term(name)} {value}" for name, value in where.items())
         yield say("Ledger"), joined([self.ledger, of, *filters])
-        yield say("Window"), joined([month_said(self.ask.window), *self._day(), self.ask.window.zone])
+        yield say("Window"), joined([month_said(self.ask.window), *self._day(), self.ask.window.zone, *self._basis()])
         yield say("Money"), joined([self.ask.currency, *self._rates()])
         for code, day in self.missing:
             remedy = f"`meter fx set {code} {self.ask.currency} RATE --on {day}`"
@@ -178,6 +179,10 @@ class Header:
         if days:
             return [day_said(days)]
         return [] if self.ask.window.until <= self.ask.now else [say("has not begun")]
+
+    def _basis(self) -> list[str]:
+        told = say("of subscribers the billing periods begun in it, else the one in force")
+        return [] if self.ask.basis == "calendar" else [told]
 
     def _evidence(self) -> Iterator[str]:
         for row in self.totals:

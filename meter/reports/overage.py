@@ -17,7 +17,7 @@ from meter.reports.slices import Slice, merged
 from meter.reports.use import Use, used_up_to
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from meter.ledger import Ledger
@@ -71,11 +71,18 @@ def overages_of(
     ledger: Ledger, ask: Ask, subscriptions: Sequence[Subscription], slices: Sequence[Slice], real: Real
 ) -> Overages:
     """Return what accrued of the overage of subscriptions up to now; the time that real charges cover has none."""
-    billing = [each for each in subscriptions if each.bills_use]
-    if not billing or not slices:
+    lanes = {code: merged(slices, code) for code in {each.currency for each in subscriptions if each.bills_use}}
+    return overages_on(ledger, ask, [(each, lanes.get(each.currency, [])) for each in subscriptions], real)
+
+
+def overages_on(
+    ledger: Ledger, ask: Ask, lanes: Iterable[tuple[Subscription, Sequence[Slice]]], real: Real
+) -> Overages:
+    """Return the same of subscriptions that each have slices of their own."""
+    billing = [(each, lane) for each, lane in lanes if lane and each.bills_use]
+    if not billing:
         return NONE
-    lanes = {code: merged(slices, code) for code in {each.currency for each in billing}}
-    asked = [_Asked(each, _stretches(each, lanes[each.currency], ask, real)) for each in billing]
+    asked = [_Asked(each, _stretches(each, lane, ask, real)) for each, lane in billing]
     return _billed(asked, _used(ledger, ask, asked))
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from meter.lang import say, term
+from meter.period import show
 from meter.reports.ask import label_shown
 from meter.reports.money import shown, shown_percent
 from meter.reports.render import Column, csv_lines, facts, json_document, json_text, led, markdown, table
@@ -32,7 +33,8 @@ def write(report: Report, form: str = "table") -> Iterator[str]:
         for row in report.listed:
             yield json_text(row.record(report.columns)) + "\n"
     elif form in {"csv", "tsv"}:
-        keys = tuple(Row(labels=report.columns, cost_currency="").record(report.columns))
+        period = report.header.ask.window if report.has_periods else None
+        keys = tuple(Row(labels=report.columns, cost_currency="", period=period).record(report.columns))
         records = (row.record(report.columns) for row in report.listed)
         yield from csv_lines(keys, records, "," if form == "csv" else "\t")
     elif form == "md":
@@ -95,6 +97,8 @@ def _columns(report: Report) -> list[Column]:
         columns.append(Column("plan"))
         if any(row.kind not in {None, "customer"} for row in report.rows):
             columns.append(Column("kind"))
+    if report.has_periods:
+        columns += [Column("since", "from"), Column("until")]
     columns.append(Column("calls", kind="count"))
     columns += [Column(name, kind="count") for name in ("refused", "replayed") if report.header.count(name)]
     columns += [Column("input_tokens", "input\ntokens", "count"), Column("output_tokens", "output\ntokens", "count")]
@@ -134,6 +138,9 @@ def total_said(currency: str, *, several: bool) -> str:
 def _worded(row: Row, report: Report) -> dict[str, Any]:
     record = {**row.record(report.columns), **worded(row, several=len(report.totals) > 1)}
     labels = zip(report.columns, row.labels, strict=False)
+    if row.period is not None:
+        zone = report.header.ask.window.zone
+        record |= {"since": show(row.period.since, zone), "until": show(row.period.until, zone)}
     if report.columns == ("user",) and record["kind"]:
         record["kind"] = term(record["kind"])
     return record | {column: label_shown(column, label) for column, label in labels}

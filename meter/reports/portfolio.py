@@ -112,14 +112,20 @@ class Portfolio:
         """What the whole window costs at the rate so far, in its one currency; None where it does not run."""
         ask, total = self.report.header.ask, self.report.totals[0]
         elapsed, whole = ask.now - ask.window.since, ask.window.until - ask.window.since
-        if ask.now not in ask.window or len(self.report.totals) > 1 or not total.cost_nanos or elapsed.days < 1:
+        if (
+            ask.now not in ask.window
+            or self.report.has_periods
+            or len(self.report.totals) > 1
+            or not total.cost_nanos
+            or elapsed.days < 1
+        ):
             return None
         return Fraction(total.cost_nanos) * (whole // _US) / (elapsed // _US)
 
 
 def portfolio(ledger: Ledger, report: Report) -> Portfolio:
     """Return a report by user put together by plan and by kind."""
-    rows = rows_by_payer(ledger, report)
+    rows = report.rows if report.has_periods else rows_by_payer(ledger, report)
     named = [row for row in report.rows if is_customer(row.labels[0], row.kind)]
     paying = [row for row in rows if is_customer(row.labels[0], row.kind)]
     span = ledger.span()

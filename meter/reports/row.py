@@ -12,11 +12,13 @@ from meter.reports.money import amount, decimal_of, whole_nanos
 from meter.reports.slices import in_nanos
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, MutableMapping, Sequence
     from decimal import Decimal
 
     from meter.ledger.query import Sum
+    from meter.period import Window
     from meter.reports.money import Nanos
+    from meter.reports.slices import Slice
 
 COUNTS = (
     "calls",
@@ -99,6 +101,8 @@ class Row:
     overage_nanos: Nanos | None = None
     """What use beyond an allowance is billed up to now, as the user pays it; it is part of what is expected, none of a
     real charge. None where it cannot be told, and where no fee can be held against these calls."""
+    period: Window | None = None
+    """The time the row is about, where each has its own: the user's billing periods."""
     whole: bool = True
     """False where some of this group's money stands in another currency, so that no profit can be told."""
 
@@ -122,8 +126,10 @@ class Row:
         """
         profit = self.gross_profit_nanos
         margin = None if profit is None else margin_of(self.revenue_nanos or 0, profit)
+        bounds = {} if self.period is None else {"since": self.period.since, "until": self.period.until}
         return {
             **dict(zip(columns, self.labels, strict=False)),
+            **bounds,
             "plan": self.plan,
             "kind": self.kind,
             **dict(zip(COUNTS, _counts_of(self), strict=True)),
@@ -176,6 +182,17 @@ class Tally:
         if unknown and row["calls"] <= unknown and not row["cost_nanos"]:
             row["cost_nanos"] = None
         return row
+
+
+def add_calls(costs: MutableMapping[str | None, Tally], calls: Sum, piece: Slice, reporting: str) -> None:
+    """Add calls of a slice to the tallies of a row by currency, converted where a rate is known."""
+    if calls.currency is None:
+        costs[None].count(calls)
+        return
+    currency, parts = piece.into(calls.currency, reporting)
+    costs[currency].count(calls)
+    money = (calls.nanos, calls.counted_nanos, calls.mock_nanos, calls.low_nanos, calls.high_nanos, 0)
+    costs[currency].pay([nanos * parts for nanos in money])
 
 
 def rows_of(

@@ -15,13 +15,14 @@ from meter.reports.header import Header, header_of
 from meter.reports.listing import ALL, Listing
 from meter.reports.margin import Earned, earned_by_time, earned_by_user, in_force
 from meter.reports.overage import Overages, overages_of
+from meter.reports.periods import in_own_periods
 from meter.reports.real import real_of
-from meter.reports.row import COUNTS, Row, Tally, rows_of, sum_rows
+from meter.reports.row import COUNTS, Row, Tally, add_calls, rows_of, sum_rows
 from meter.reports.slices import slices_of
 from meter.reports.who import is_user, rank
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from meter.ledger import Ledger
     from meter.period import Window
@@ -62,6 +63,11 @@ class Report:
             return self.rows
         return self.listing.rows(self.rows, self.columns, self.header.ask.currency)
 
+    @property
+    def has_periods(self) -> bool:
+        """Whether the rows say which time they are about, since each has its own."""
+        return any(row.period is not None for row in self.rows)
+
     def record(self) -> dict[str, Any]:
         """Return the report as JSON has it; money of several currencies stands in totals.currencies alone."""
         each = [row.record() for row in self.totals]
@@ -89,6 +95,9 @@ def summarize(ledger: Ledger, ask: Ask) -> Report:
     overages = overages_of(ledger, ask, subscriptions, slices, real)
     rows = (_by_time if ask.unit else _by_group)(ask, slices, costs, subscriptions, real, overages)
     rows = _with_plans_of_teams(ask, rows, subscriptions)
+    if ask.basis != "calendar" and ask.by == "user" and ask.has_revenue:
+        own, more = in_own_periods(ledger, ask, held, fx)
+        slices, rows = [*slices, *more], _on_own_periods(ask, rows, own)
     rows, allocated = allocate(rows, ask.allocate) if ask.by == "user" else (rows, [])
     if allocated:
         rows.sort(key=_order(ask))
@@ -99,6 +108,12 @@ def summarize(ledger: Ledger, ask: Ask) -> Report:
         allocated=tuple(allocated),
     )
     return Report(header=header, columns=ask.columns, rows=tuple(rows), totals=totals)
+
+
+def _on_own_periods(ask: Ask, rows: Sequence[Row], own: Mapping[str, Sequence[Row]]) -> list[Row]:
+    """Return rows of which the subscribers' are about their own periods, and the others about the window."""
+    others = [replace(row, period=ask.window) for row in rows if row.labels[0] not in own]
+    return sorted([*others, *(row for each in own.values() for row in each)], key=_order(ask))
 
 
 def _held(ledger: Ledger, ask: Ask) -> Sequence[Subscription]:
@@ -133,7 +148,7 @@ def _summed(ledger: Ledger, ask: Ask, subscriptions: list[Subscription], real: R
 
 def _elsewhere(ledger: Ledger, ask: Ask, subscriptions: list[Subscription]) -> tuple[Row, ...]:
     """Return the sums of the other environments, where whole fees are held against the calls of one."""
-    if "environment" not in ask.where or not subscriptions:
+    if "environment" not in ask.where or not subscriptions or ask.basis != "calendar":
         return ()
     where = {name: value for name, value in ask.where.items() if name != "environment"}
     each = summarize(ledger, replace(ask, by="environment", where=where)).rows
@@ -146,13 +161,7 @@ def _costs(ledger: Ledger, ask: Ask, slices: Sequence[Slice]) -> Groups:
     for piece in slices:
         for calls in ledger.summarize(ask.query(piece.since, piece.until, ask.group)):
             costs = groups[(piece.label,) if ask.unit else ask.row_of(calls.key, piece.since)]
-            if calls.currency is None:
-                costs[None].count(calls)
-                continue
-            currency, parts = piece.into(calls.currency, ask.currency)
-            costs[currency].count(calls)
-            money = (calls.nanos, calls.counted_nanos, calls.mock_nanos, calls.low_nanos, calls.high_nanos, 0)
-            costs[currency].pay([nanos * parts for nanos in money])
+            add_calls(costs, calls, piece, ask.currency)
     return groups
 
 
