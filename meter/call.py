@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from meter.charge import Charge
     from meter.entry import Entry
     from meter.ledger import Ledger
+    from meter.settings import Settings
     from meter.usage import Usage
 
 POSITIONAL = {
@@ -63,6 +64,11 @@ class Meter:
     def ledger(self) -> Ledger:
         """The ledger, opened; raises LedgerError where it cannot be."""
         return self._books.open()
+
+    @property
+    def settings(self) -> Settings:
+        """What is set for this Meter: environment, meter.toml and the keywords it was made with."""
+        return self._books.settings
 
     def completion(self, *args: Any, **request: Any) -> Any:
         """litellm.completion, metered."""

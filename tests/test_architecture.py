@@ -223,6 +223,21 @@ def test_a_public_name_has_a_docstring_and_is_no_module(name: str) -> None:
     assert name not in {item.name for item in pkgutil.iter_modules([str(ROOT)])}
 
 
+@pytest.mark.parametrize("path", sorted((ROOT.parent / "plugins").glob("*/*.py")), ids=lambda path: path.parent.name)
+def test_a_plugin_sees_only_what_is_public(path: Path) -> None:
+    tree = ast.parse(path.read_text("utf-8"))
+    for name, _ in imports(path):
+        assert not name.startswith(("meter.", "plugins")), name
+        assert not (name.startswith("meter_") and name.split(".")[0] != path.parent.name), name
+    used = {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "meter"
+    }
+    assert used
+    assert used <= set(meter.__all__)
+
+
 def test_an_unknown_public_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="nothing_like_it"):
         _ = meter.nothing_like_it

@@ -71,6 +71,9 @@ def test_the_wheel_holds_every_module_and_the_rates(wheel: Path) -> None:
     if listed.returncode != 0:
         pytest.skip("not a git checkout")
     assert set(listed.stdout.splitlines()) <= names
+    plugins = {path.relative_to(ROOT / "plugins").as_posix() for path in (ROOT / "plugins").glob("*/*.py")}
+    assert plugins
+    assert plugins <= names
     assert any(name.startswith("meter/rates/") and name.endswith(".csv") for name in names)
 
 

@@ -44,6 +44,7 @@ def _place(provider: str | None, api_base: str | None) -> str:
         # a container may be called `openai`: that is not the vendor
         return provider_of_host(host) or (f"host:{host}" if host in NAMES else host)
     place = canonical_provider(provider) if provider else ""
+    place = provider_of_host(place) or place
     return "" if place == "litellm" else place
 
 

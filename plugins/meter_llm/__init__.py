@@ -1,0 +1,197 @@
+"""meter_llm: every prompt of `llm` is an entry, and `llm meter` says what they cost.
+
+llm has no hook after a response, so the methods by which its responses begin and end are wrapped: that holds for its
+commands, chats, streams, `--no-log` and for Python, plain and awaited. Nothing is wrapped until the plugin is enabled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import getpass
+import logging
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import click
+import llm
+
+import meter
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+log = logging.getLogger("meter")
+
+NAMES = {"llm", "meter_llm"}
+"""What this plugin may be enabled as."""
+SHAPES = (
+    ("cachedContentTokenCount", "promptTokenCount", "candidatesTokenCount"),
+    ("thoughtsTokenCount", "promptTokenCount", "candidatesTokenCount"),
+    ("cache_read_input_tokens", "input_tokens", "output_tokens"),
+    ("cache_creation_input_tokens", "input_tokens", "output_tokens"),
+)
+"""A detail by which the provider of a usage is known, and what it calls input and output; else they are OpenAI's."""
+
+
+@functools.cache
+def metered() -> meter.Meter:
+    """Return the Meter of this process."""
+    return meter.Meter()
+
+
+@llm.hookimpl
+def register_commands(cli: click.Group) -> None:
+    """Add `llm meter`."""
+
+    @cli.command("meter")
+    @click.option("--user", metavar="ID", help="Whose spend; else METER_USER, else the login.")
+    def spend(user: str | None) -> None:
+        """Show what the prompts of this month have cost."""
+        if not is_enabled():
+            raise click.ClickException("No prompt is metered yet; enable it with `meter plugins enable llm`.")
+        whose = user or payer()
+        try:
+            click.echo(str(meter.standing(whose)))
+            for row in meter.report(by="model", user=whose).rows:
+                cost = row.record(("model",))
+                shown = "unknown" if cost["cost"] is None else f"{cost['cost']} {cost['cost_currency']}"
+                click.echo(f"  {row.labels[0]}: {row.calls:,} prompts, {shown}")
+        except meter.MeterError as error:
+            raise click.ClickException(str(error)) from error
+
+
+def is_enabled() -> bool:
+    """Tell whether `meter plugins enable llm` was said."""
+    try:
+        named = (metered().settings.plugins or "").split(",")
+    except meter.MeterError:  # settings that cannot be used are told of by every command of meter
+        return False
+    return not NAMES.isdisjoint(name.strip() for name in named)
+
+
+def payer() -> str:
+    """Return who is at the keyboard: METER_USER, else the login."""
+    return metered().settings.user or getpass.getuser()
+
+
+def install() -> None:
+    """Wrap llm's responses, once."""
+    if hasattr(llm.Response._on_done, "_meter"):
+        return
+    for kind, done, events in ((llm.Response, _done, _events), (llm.AsyncResponse, _done_async, _events_async)):
+        _replace(kind, "_on_done", done)
+        _replace(kind, "_iter_events" if kind is llm.Response else "_ensure_async_generator", events)
+
+
+def _replace(kind: type, name: str, made: Any) -> None:
+    own = getattr(kind, name)
+    new: Any = functools.wraps(own)(made(own))
+    new._meter = True
+    setattr(kind, name, new)
+
+
+def _done(own: Any) -> Any:
+    def on_done(response: Any) -> None:
+        record(response)
+        own(response)
+
+    return on_done
+
+
+def _done_async(own: Any) -> Any:
+    async def on_done(response: Any) -> None:
+        await asyncio.to_thread(record, response)
+        await own(response)
+
+    return on_done
+
+
+def _events(own: Any) -> Any:
+    def iter_events(response: Any) -> Iterator[Any]:
+        try:
+            yield from own(response)
+        except BaseException as error:
+            record(response, error)
+            raise
+
+    return iter_events
+
+
+def _events_async(own: Any) -> Any:
+    async def watched(response: Any, generator: Any) -> AsyncIterator[Any]:
+        try:
+            async for chunk in generator:
+                yield chunk
+        except BaseException as error:
+            record(response, error)
+            raise
+
+    def ensure(response: Any) -> None:
+        fresh = not hasattr(response, "_generator")
+        own(response)
+        if fresh:
+            response._generator = watched(response, response._generator)
+
+    return ensure
+
+
+def record(response: Any, error: BaseException | None = None) -> None:
+    """Write the entry of a response that is done, or that was broken off; whatever goes wrong, the prompt goes on."""
+    try:
+        metered().record(**call_of(response), **_ending(error))
+    except Exception as failure:  # noqa: BLE001  metering never breaks a prompt
+        log.warning("A prompt of llm could not be metered (%s).", type(failure).__name__)
+
+
+def call_of(response: Any) -> dict[str, Any]:
+    """Return what meter.record takes of a response; of its texts nothing."""
+    model = response.model
+    begun = getattr(response, "_start_utcnow", None) or datetime.now(UTC)
+    ended = getattr(response, "_end", None) or time.monotonic()
+    started = getattr(response, "_start", None)
+    return {
+        "source": "llm",
+        "source_key": response.id,
+        "model": response.resolved_model or getattr(model, "model_name", None) or model.model_id,
+        "provider": _provider(model),
+        "user": payer(),
+        "session": getattr(response.conversation, "id", None),
+        "usage": _usage(response),
+        "at": begun,
+        "latency_ms": None if started is None else int((ended - started) * 1000),
+    }
+
+
+def _ending(error: BaseException | None) -> dict[str, Any]:
+    if error is None:
+        return {}
+    if isinstance(error, (GeneratorExit, KeyboardInterrupt, asyncio.CancelledError)):
+        outcome = "cancelled"
+    else:  # what a server answered with an error was not processed; of all else nobody knows
+        outcome = "refused" if isinstance(getattr(error, "status_code", None), int) else "lost"
+    return {"outcome": outcome, "error": type(error).__name__}
+
+
+def _usage(response: Any) -> dict[str, Any] | None:
+    """Return a response's usage as its provider would say it; None where the provider said none."""
+    if response.input_tokens is None and response.output_tokens is None:
+        return None
+    details = response.token_details or {}
+    names = next((shape[1:] for shape in SHAPES if shape[0] in details), ("prompt_tokens", "completion_tokens"))
+    counts = {**dict(zip(names, (response.input_tokens or 0, response.output_tokens or 0), strict=True)), **details}
+    return {"usageMetadata" if names[0] == "promptTokenCount" else "usage": counts}
+
+
+def _provider(model: Any) -> str | None:
+    """Return who serves a model: the host that it names, OpenAI for llm's own; else its name says so."""
+    host = urlsplit(getattr(model, "api_base", None) or "").hostname
+    if host:
+        return host
+    return "openai" if type(model).__module__ == "llm.default_plugins.openai_models" else None
+
+
+if is_enabled():
+    install()

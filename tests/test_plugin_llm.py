@@ -1,0 +1,184 @@
+"""meter_llm in the real llm: its command, its Python, plain and awaited, with the real local model."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import meter
+from meter.ledger import Query
+from tests.conftest import missing
+
+if TYPE_CHECKING:
+    from meter.entry import Entry
+    from meter.local import LocalModel
+    from tests.loopback import Loopback
+
+ROOT = Path(__file__).parent.parent
+SHORT = ("-o", "max_tokens", "5")
+MODELS = "- model_id: {name}\n  model_name: {model}\n  api_base: {base}\n  can_stream: true\n"
+
+
+class User:
+    """Somebody who uses llm, with folders of their own."""
+
+    def __init__(self, folder: Path, base: str, model: str) -> None:
+        self.ledger = folder / "ledger.db"
+        (folder / "extra-openai-models.yaml").write_text(MODELS.format(name="mine", model=model, base=base))
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("METER_")}
+        path = os.pathsep.join([str(ROOT), str(ROOT / "plugins")])
+        own = {"METER_LEDGER": str(self.ledger), "METER_CONFIG": str(folder / "meter.toml"), "PYTHONPATH": path}
+        self.environ = {**kept, **own, "LLM_USER_PATH": str(folder), "OPENAI_API_KEY": "none", "LOGNAME": "login"}
+        (folder / "meter.toml").write_text("")
+
+    def run(self, *command: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, *command],
+            env={**self.environ, **environ},
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+
+    def done(self, *command: str, **environ: str) -> str:
+        result = self.run(*command, **environ)
+        assert result.returncode == 0, result.stderr
+        return result.stdout
+
+    def llm(self, *arguments: str, **environ: str) -> str:
+        return self.done("-m", "llm", *arguments, **environ)
+
+    def meter(self, *arguments: str) -> str:
+        return self.done("-m", "meter", *arguments)
+
+    def entries(self) -> list[Entry]:
+        if not self.ledger.exists():
+            return []
+        ledger = meter.open_ledger(self.ledger, read_only=True)
+        try:
+            return list(ledger.entries(Query()))
+        finally:
+            ledger.close()
+
+
+@pytest.fixture
+def user(tmp_path: Path, local_model: LocalModel) -> User:
+    check_installed()
+    made = User(tmp_path, local_model.api_base, local_model.model.removeprefix("openai/"))
+    made.meter("price", "set", "smollm2", "--provider", "127.0.0.1", "--input", "0.15", "--output", "0.6")
+    return made
+
+
+@pytest.fixture
+def scripted(tmp_path: Path, loopback: Loopback) -> User:
+    """Give a user whose model does what no real one will do on demand."""
+    check_installed()
+    made = User(tmp_path, loopback.api_base, "loop-model")
+    made.meter("plugins", "enable", "llm")
+    return made
+
+
+def check_installed() -> None:
+    from importlib.metadata import entry_points
+
+    if find_spec("llm") is None or "meter_llm" not in {point.value for point in entry_points(group="llm")}:
+        missing("llm, or meter's entry point in it, is missing: pip install -e '.[test]'")
+
+
+def test_after_it_is_enabled_a_prompt_is_an_entry_and_before_it_none(user: User) -> None:
+    assert user.llm("-m", "mine", "Say hello.", *SHORT).strip()
+    assert not user.entries()
+    refused = user.run("-m", "llm", "meter")
+    assert (refused.returncode, "meter plugins enable llm" in refused.stderr) == (1, True)
+
+    user.meter("plugins", "enable", "llm")
+    user.llm("-m", "mine", "Say hello.", *SHORT)
+    (entry,) = user.entries()
+    assert (entry.user, entry.outcome, entry.model, entry.provider) == ("login", "ok", "smollm2", "127.0.0.1")
+    assert entry.usage is not None
+    assert entry.usage.source == "provider"
+    assert entry.usage.output_tokens > 0
+    assert entry.nanos == entry.usage.input_tokens * 150 + entry.usage.output_tokens * 600
+    spent = user.llm("meter")
+    assert spent.startswith("login this month: 0.0000")
+    assert "smollm2: 1 prompts, " in spent
+
+    user.meter("plugins", "disable", "llm")
+    user.llm("-m", "mine", "Say hello.", *SHORT)
+    assert len(user.entries()) == 1
+
+
+def test_it_is_metered_however_llm_is_used(user: User) -> None:
+    user.meter("plugins", "enable", "llm")
+    user.llm("-m", "mine", "--no-stream", "Say hello.", *SHORT, METER_USER="plain")
+    user.llm("-m", "mine", "--no-log", "Say hello.", *SHORT, METER_USER="no-log")
+    code = "import llm; llm.get_model('mine').prompt('Say hello.', max_tokens=5).text()"
+    user.done("-c", code, METER_USER="python")
+    awaited = "import asyncio, llm; asyncio.run(llm.get_async_model('mine').prompt('Say hello.', max_tokens=5).text())"
+    user.done("-c", awaited, METER_USER="awaited")
+    chat = "import llm; talk = llm.get_model('mine').conversation()\n"
+    chat += "for said in ('One', 'Two'): talk.prompt(said, max_tokens=5).text()"
+    user.done("-c", chat, METER_USER="chat")
+    entries = user.entries()
+    assert [each.user for each in entries] == ["plain", "no-log", "python", "awaited", "chat", "chat"]
+    assert all(each.outcome == "ok" and each.usage and each.usage.output_tokens for each in entries)
+    assert entries[4].session == entries[5].session is not None
+
+
+def test_a_prompt_that_is_broken_off_or_fails_is_an_entry_too(scripted: User, loopback: Loopback) -> None:
+    broken = "import llm\nfor chunk in llm.get_model('mine').prompt('Hi'): break\n"
+    scripted.done("-c", broken, METER_USER="broken")
+    loopback.say(status=401)
+    failed = scripted.run("-m", "llm", "-m", "mine", "Hi", METER_USER="failed")
+    assert failed.returncode != 0
+    assert [(each.user, each.outcome) for each in scripted.entries()] == [
+        ("broken", "cancelled"),
+        ("failed", "refused"),
+    ]
+
+
+def test_nothing_of_what_is_said_is_kept(scripted: User, loopback: Loopback) -> None:
+    loopback.say(text="An answer-of-mine here.")
+    scripted.llm("-m", "mine", "A question-of-mine?")
+    kept = scripted.ledger.read_bytes() + b"".join(
+        path.read_bytes() for path in scripted.ledger.parent.glob("ledger.db-*")
+    )
+    assert b"-of-mine" not in kept
+    assert b"login" in kept
+
+
+def test_a_ledger_that_is_away_never_breaks_a_prompt(scripted: User, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    assert scripted.llm("-m", "mine", "Hi", METER_LEDGER=str(tmp_path / "folder")).strip() == "Hello there, friend."
+
+
+def test_details_of_other_providers_are_read_as_theirs() -> None:
+    if find_spec("llm") is None:
+        missing("llm is missing: pip install -e '.[test]'")
+    code = """
+import json, types, meter, meter_llm
+def read(details):
+    usage = meter_llm._usage(types.SimpleNamespace(input_tokens=100, output_tokens=20, token_details=details))
+    found = meter.usage_of(usage)
+    return [found.input_tokens, found.cache_read_tokens, found.output_tokens, found.reasoning_tokens]
+print(json.dumps([read(each) for each in (
+    None,
+    {"prompt_tokens_details": {"cached_tokens": 64}, "completion_tokens_details": {"reasoning_tokens": 8}},
+    {"cache_read_input_tokens": 50, "cache_creation_input_tokens": 0},
+    {"cachedContentTokenCount": 30, "thoughtsTokenCount": 5},
+)]))
+"""
+    path = os.pathsep.join([str(ROOT), str(ROOT / "plugins")])
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=True
+    )
+    # OpenAI's input contains what was cached, Anthropic's does not; Gemini's output does not contain the thoughts
+    assert json.loads(done.stdout) == [[100, 0, 20, 0], [100, 64, 20, 8], [150, 50, 20, 0], [100, 30, 25, 5]]
