@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 @tz_option
 @ledger_option
 @form_options
-def forecast(ledger: str | None, by: str, months: int, **wanted: str | None) -> None:
+@click.option("--html", metavar="FILE", help="Write a page with the fan into a file, - for stdout; opens offline.")
+def forecast(ledger: str | None, by: str, months: int, html: str | None, **wanted: str | None) -> None:
     """Show what this month and the next ones will have cost, and who crosses their fee when.
 
     Three methods are tried on the ledger's own past: run rate, weekday profile and growth. The one that was the least
@@ -39,10 +40,20 @@ def forecast(ledger: str | None, by: str, months: int, **wanted: str | None) -> 
     from meter.reports.forecast import forecast as forecast_of
     from meter.reports.forecast_page import write
 
+    if html is not None and form() != "table":
+        raise click.UsageError(f"--html and --{form()} exclude each other; give one.")
     settings = settings_for(ledger)
     with reading(settings) as opened, Progress() as told:
         made = forecast_of(opened, _ask(opened, settings, wanted), months, told)
-        put_page(write(made, form(), by))
+        if html is None:
+            put_page(write(made, form(), by))
+        else:
+            from meter.cli.file import put_file
+            from meter.reports.forecast_html import write as write_html
+
+            put_file(html, write_html(made, by, warn=lambda line: click.echo(line, err=True)))
+            if html != "-":
+                click.echo(f"The forecast is in {html}.")
         note_unseen(opened, made.header)
 
 

@@ -140,7 +140,7 @@ def _put_html(name: str, opened: Ledger, made: Report, by: str | None) -> None:
     from meter.cli.file import put_file
     from meter.reports.html import write
 
-    put_file(name, write(opened, made, by, say=lambda told: click.echo(told, err=True)))
+    put_file(name, write(opened, made, by, warn=lambda told: click.echo(told, err=True)))
     note_unseen(opened, made.header)
     if name != "-":
         click.echo(f"{made.header.ask.window.label} is in {name}.")

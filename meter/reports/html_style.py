@@ -26,6 +26,7 @@ code { font-size: .9em; background: var(--soft); padding: .1em .3em; border-radi
 .figures b { display: block; font-size: 1.35rem; line-height: 1.3; font-variant-numeric: tabular-nums;
   overflow-wrap: anywhere; }
 .figures span { color: var(--dim); font-size: .875rem; }
+.charts figure:only-child { max-width: 40rem; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 2rem;
   align-items: start; }
 figure { margin: 0; min-width: 0; }

@@ -126,7 +126,7 @@ def table(
     columns: Sequence[Column], records: Sequence[Mapping[str, Any]], totals: Sequence[Mapping[str, Any]] = ()
 ) -> str:
     """Return rows in aligned columns, their totals under a rule."""
-    headings = [_said(column).split("\n") for column in columns]
+    headings = [headed(column).split("\n") for column in columns]
     depth = max(map(len, headings))
     head = [[""] * (depth - len(lines)) + lines for lines in headings]
     body = [[cell(column, record) for column in columns] for record in records]
@@ -169,13 +169,13 @@ def markdown(
         yield _md_line(f"**{text}**" if (text := md_text(cell(column, record, ""))) else "" for column in columns)
 
 
-def _said(column: Column) -> str:
+def headed(column: Column) -> str:
     """Return a heading in the language of the report."""
     return term(column.heading or column.key.replace("_", " "))
 
 
 def _heading(column: Column) -> str:
-    return _said(column).replace("\n", " ")
+    return headed(column).replace("\n", " ")
 
 
 def led(name: str, text: str, wide: int = 10) -> str:
