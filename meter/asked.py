@@ -49,7 +49,7 @@ class Asked:
     at: datetime = field(default_factory=now)
 
     def hold(self, books: Books, request: Mapping[str, Any]) -> Hold:
-        """Return what is reserved: the counted input, and as many tokens of output as the answer may have.
+        """Return what is reserved: the input as the provider will count it, and what output the answer may have.
 
         That is the longest that the request allows, else the 95th percentile of this model's recent answers, else
         1,000 tokens. Without a price or a count nothing can be reserved, and the bounds are None.
@@ -58,7 +58,8 @@ class Asked:
         if self.price is not None and self.price.rates and self.counted_input is not None:
             expected = books.lengths.expected(self.model.provider, self.model.name)
             allowed = next((n for name in LONGEST_ANSWER if type(n := request.get(name)) is int and n >= 0), expected)
-            usage = Usage(input_tokens=self.counted_input, output_tokens=min(allowed, expected))
+            given = books.calibration.estimate(self.model, self.counted_input)
+            usage = Usage(input_tokens=given, output_tokens=min(allowed, expected))
             charge = price_call(usage, self.price)
             low = known_nanos([line for line in charge.lines if line.item != "output"])
             high = charge.nanos

@@ -152,7 +152,8 @@ class Attempt:
             return None
         if self.asked.counted_input is None:
             self.asked = replace(self.asked, counted_input=count_input(self.request))
-        return ending.counted(self.asked.counted_input or 0, self.asked.model.name)
+        model = self.asked.model
+        return ending.counted(self.books.calibration.estimate(model, self.asked.counted_input or 0), model.name)
 
     def _made(self, ending: Ending, counted: Usage | None) -> Entry:
         try:
@@ -167,7 +168,8 @@ class Attempt:
         served, price = ending.served(self.books, self.asked, self.request)
         usage = self._with_machine(counted or ending.stated, ending)
         if usage and ending.outcome == "ok":
-            self.books.lengths.saw(served.provider, served.name, usage.output_tokens)
+            for name in {served.name, self.asked.model.name}:
+                self.books.lengths.saw(served.provider, name, usage.output_tokens)
         charge = ending.charge(usage, price)
         at_risk = price if ending.outcome == "lost" and usage is None else None
         self.entry = Entry(
@@ -187,6 +189,7 @@ class Attempt:
             overhead_us=(self.overhead_ns + time.perf_counter_ns() - ending.done_ns) // 1_000,
             flags=tuple(sorted(self._flags(ending, counted))),
         )
+        self.books.calibration.saw(self.entry, self.asked.model)
         if ending.answer is not None:
             remember(ending.answer, self.entry)
         return self.entry
@@ -225,6 +228,8 @@ class Attempt:
             yield "clamped"
         if counted and counted.source == "counted":
             yield "counted"
+            if self.books.calibration.factor(self.asked.model.provider, self.asked.model.name) is not None:
+                yield "calibrated"
 
 
 def record(books: Books, observed: Observed) -> Entry:

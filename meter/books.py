@@ -13,6 +13,7 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
+from meter.calibration import Calibration
 from meter.errors import LedgerBusy, MeterError, loggable
 from meter.hold import this_host
 from meter.later import Later, Until
@@ -64,6 +65,7 @@ class Books:
         self._limits = tuple(limits)
         self._failure: MeterError | None = None
         self.lengths = Lengths()
+        self.calibration = Calibration()
         self._told = False
         self._begin()
         _all.add(self)
@@ -279,6 +281,7 @@ class Books:
                 self._prices = PriceBook(rates)
                 self._user_prices = len(rates)
             self._rates_seen = seen
+            self.calibration.begin(self.open().counts)
         self._next_look = time.monotonic() + REFRESH_S
 
 

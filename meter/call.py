@@ -119,13 +119,23 @@ class Meter:
         """
         return record_observed(self._books, Observed(**call))
 
-    def cost(self, model: str, usage: Usage, provider: str | None = None, at: datetime | None = None) -> Charge:
+    def cost(
+        self,
+        model: str,
+        usage: Usage,
+        provider: str | None = None,
+        at: datetime | None = None,
+        user: str | None = None,
+        team: str | None = None,
+    ) -> Charge:
         """Return what a call costs at the rates that held at an instant (UTC; None is now).
 
-        `.nanos` is the total in nano-units of `.currency`, None where the model has no price.
+        Where a `user` or a `team` has rates or a discount of their own, theirs hold. `.nanos` is the total in
+        nano-units of `.currency`, None where the model has no price.
         """
-        named = resolve(model, provider=provider)
-        return price_call(usage, self._books.prices.find(named.name, named.provider, at))
+        asked = resolve(model, provider=provider)
+        price = self._books.prices.find(asked.name, asked.provider, at, user=user, team=team)
+        return price_call(usage, price)
 
     def warm(self) -> None:
         """Load now what the first call would load: the backend, a vocabulary, published prices, the ledger."""
@@ -196,12 +206,16 @@ def record(**call: Any) -> Entry:
     return _default().record(**call)
 
 
-def cost(model: str, usage: Usage, provider: str | None = None, at: datetime | None = None) -> Charge:
-    """Return what a call costs at the rates that held at an instant (UTC; None is now).
-
-    `.nanos` is the total in nano-units of `.currency`, None where the model has no price.
-    """
-    return _default().cost(model, usage, provider, at)
+def cost(
+    model: str,
+    usage: Usage,
+    provider: str | None = None,
+    at: datetime | None = None,
+    user: str | None = None,
+    team: str | None = None,
+) -> Charge:
+    """Return what a call costs at the rates that held at an instant (UTC; None is now); see Meter.cost."""
+    return _default().cost(model, usage, provider, at, user, team)
 
 
 @functools.cache

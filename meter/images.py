@@ -1,6 +1,7 @@
 """Images: how many tokens a picture in a request is, by the rules that vendors publish.
 
-Only for counting requests before they are sent: what a provider reports is always taken instead. The rules are
+Only for counting requests before they are sent: what a provider reports is always taken instead. This is the only
+importer of imagesize. The rules are
 
 - OpenAI, https://platform.openai.com/docs/guides/images-vision#calculating-costs: squares of 512 pixels on a base, or
   patches of 32 pixels times a factor of the model;
@@ -12,6 +13,8 @@ Only for counting requests before they are sent: what a provider reports is alwa
 
 from __future__ import annotations
 
+import binascii
+import io
 import re
 from math import ceil, floor, sqrt
 
@@ -37,6 +40,29 @@ SHARP_CLAUDE = CLAUDE + r"(?:opus-4-[7-9]|(?:opus|sonnet|haiku)-[5-9]|fable|myth
 
 GEMINI_TILE = 258
 GEMINI_3 = {"low": 280, "medium": 560, "high": 1120, "ultra_high": 2240}
+
+
+_READABLE = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"RIFF")
+"""How the pictures begin that models take; nothing else from outside is read."""
+_HEAD = 400_000
+"""Characters of base64 in which the size stands: a camera's JPEG has it behind its thumbnail and colours."""
+
+
+def size_of(data: str) -> tuple[int, int] | None:
+    """Return the width and height in pixels of a picture in base64, None where it does not tell."""
+    import imagesize
+
+    try:
+        head = binascii.a2b_base64(data[: _HEAD - _HEAD % 4])
+    except ValueError:
+        return None
+    if not head.startswith(_READABLE):
+        return None
+    try:
+        width, height = imagesize.get(io.BytesIO(head), exif_rotation=False)
+    except Exception:  # noqa: BLE001  a picture that a library stumbles over has no known size
+        return None
+    return (width, height) if width > 0 and height > 0 else None
 
 
 def image_tokens(width: int, height: int, model: str, detail: str | None = None) -> int | None:

@@ -69,6 +69,23 @@ def texts(content: Any, depth: int = _DEPTH) -> list[str]:
     return found
 
 
+def pictures(content: Any, depth: int = _DEPTH) -> Iterator[tuple[str, str | None]]:
+    """Yield each picture that is sent within a message's content: its base64, and the detail that was asked for.
+
+    Those of OpenAI's chats and Responses, Anthropic and Gemini; of one that is only named by its URL nothing is known.
+    """
+    for part in items(content) if depth else ():
+        url, detail = get(part, "image_url"), get(part, "detail")
+        if url is not None and not isinstance(url, str):
+            url, detail = get(url, "url"), get(url, "detail") or detail
+        head, _, data = url.partition(",") if isinstance(url, str) and url.startswith("data:image/") else ("", "", "")
+        inline = get(part, "inlineData") or get(part, "inline_data") or get(part, "source")
+        held = data if head.endswith(";base64") else get(inline, "data")
+        if isinstance(held, str) and held:
+            yield held, detail if isinstance(detail, str) else None
+        yield from pictures(get(part, "content"), depth - 1)
+
+
 def definitions(tools: Any) -> str:
     """Return the TypeScript that OpenAI is known to show a model for function definitions; "" where there are none."""
     functions = [get(tool, "function") or tool for tool in items(tools)]

@@ -1,8 +1,8 @@
 """Counting tokens: of text, messages and requests, offline.
 
 Exact for the text of OpenAI's models, an estimate for others (Chinese text may differ by half), for the frame of
-messages and for tool definitions; images, audio and files count as nothing here. No text is kept: what was counted
-is known by its hash alone.
+messages and for tool definitions; pictures that are sent along count by the rules of images.py, audio and files as
+nothing. No text is kept: what was counted is known by its hash alone.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from meter import prompt
+from meter.images import image_tokens, size_of
 from meter.vocabulary import COUNTED_AS, SHIPPED, encoder, encoding_for, known_encoding, quarters
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def count_messages(messages: Any, model: str = "", *, tools: Any = None) -> int:
             if type(role) is str and type(content) is str:
                 total += prompt.PER_MESSAGE + count(role) + count(content)
                 continue
-        total += _count_message(message, count, called)
+        total += _count_message(message, counter, called, model)
     if tools:
         total += _count_tools(tools, counter)
         if total and any(prompt.get(message, "role") == "system" for message in prompt.items(messages)):
@@ -176,9 +177,20 @@ def _load(encoding: str) -> _Counter:
     return _Counter(quarters)
 
 
-def _count_message(message: Any, count: Count, called: dict[str, str]) -> int:
+def _count_message(message: Any, counter: _Counter, called: dict[str, str], model: str) -> int:
     frame, texts = prompt.shown(message, called)
-    return frame + sum(map(count, texts))
+    pictures = prompt.pictures(prompt.get(message, "content"))
+    return frame + sum(map(counter.count, texts)) + sum(_count_picture(*each, model, counter) for each in pictures)
+
+
+def _count_picture(data: str, detail: str | None, model: str, counter: _Counter) -> int:
+    """Return the tokens of a picture; nothing where its size or its model's rule is not known."""
+
+    def count_new() -> int:
+        size = size_of(data)
+        return (size and image_tokens(*size, model, detail)) or 0
+
+    return counter.remember(hash(("picture", data, detail, model)), count_new)
 
 
 def _count_tools(tools: Any, counter: _Counter) -> int:

@@ -13,6 +13,7 @@ from genai_prices import types
 
 from meter.sources.genai import SELECTORS
 from meter.sources.genai_names import IDS, vendors
+from meter.sources.rules import searches_of
 from meter.usage.value import Usage
 
 if TYPE_CHECKING:
@@ -130,7 +131,10 @@ class Sold:
                 yield whole | {"output_tokens": 1_050, "output_citation_tokens": 50}, whole, {"citation": 50}
             for theirs, ours in (("web_searches", "web_search"), ("storage_searches", "file_search")):
                 if f"{theirs}_kcount" in self.keys:
-                    yield whole | {theirs: 3}, whole, {ours: 3}
+                    # https://ai.google.dev/gemini-api/docs/pricing: until Gemini 2.5 a prompt is billed, however
+                    # many searches it led to; theirs bills each
+                    number = 1 if searches_of(*self.named) == "search_prompt" else 3
+                    yield whole | {theirs: number}, whole, {ours: number}
         yield from self._measures()
 
     def _measures(self) -> Iterator[tuple[dict[str, int], dict[str, Any], dict[str, int]]]:

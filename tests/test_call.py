@@ -384,6 +384,19 @@ def test_settings_decide_whether_input_is_counted_and_held(fresh_db: Path, loopb
     metered.close()
 
 
+def test_what_a_call_costs_is_asked_for_a_user_or_a_team_with_terms_of_their_own(metered: meter.Meter) -> None:
+    usage = meter.Usage(input_tokens=1_000, output_tokens=1_000)
+    terms = {"model": "gpt-4o-mini", "provider": "openai", "currency": "USD"}
+    metered.ledger.add_price(Price(**terms, rates=RATES | {"input": Decimal(0)}, user="alice"))  # type: ignore[arg-type]
+    metered.ledger.add_price(Price(**terms, rates={}, discount=Decimal("0.5"), team="sales"))  # type: ignore[arg-type]
+
+    def nanos(**who: str) -> int | None:
+        return metered.cost("gpt-4o-mini", usage, **who).nanos
+
+    assert (nanos(), nanos(user="alice"), nanos(team="sales")) == (750_000, 600_000, 375_000)
+    assert nanos(user="bob", team="others") == 750_000
+
+
 def test_what_a_call_costs_can_be_asked_beforehand(metered: meter.Meter) -> None:
     usage = meter.Usage(input_tokens=1200, output_tokens=200)
     assert metered.cost("gpt-4o-mini", usage).nanos == 300_000

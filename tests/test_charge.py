@@ -406,3 +406,16 @@ def test_every_token_is_billed_once(usage: Usage) -> None:
     else:
         assert billed <= usage.total_tokens
     assert all(line.quantity and line.quantity > 0 for line in charge.lines if line.item in overlapping)
+
+
+@pytest.mark.parametrize("tier", ["optimized", "provisioned_throughput", "ON_DEMAND optimized"])
+def test_a_tier_that_is_billed_apart_and_has_no_rates_is_not_known(tier: str) -> None:
+    """Pitfall 10: Bedrock's optimized latency costs more, throughput that was bought at Vertex nothing per token."""
+    usage = Usage(input_tokens=10, output_tokens=1, service_tier=tier)
+    rates = per_mtok(input=1, output=2)
+    charge = price_call(usage, priced(rates))
+    assert (charge.status, charge.nanos) == ("partial", 12_000)
+    word = tier.rsplit(maxsplit=1)[-1]
+    assert charge.unknown == (f"no rate is known for the service tier {word}",)
+    known = priced(rates, Tier(rates=per_mtok(input=3), service_tier=word))
+    assert (price_call(usage, known).status, price_call(usage, known).nanos) == ("priced", 32_000)

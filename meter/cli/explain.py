@@ -150,6 +150,7 @@ def _tokens(entry: Entry) -> str:
     else:
         by = {"provider": "said by the provider", "counted": "counted by us", "mixed": "in part counted by us"}
         source = "made up (mock)" if "mock" in entry.flags else by[usage.source]
+        source += ", its input corrected by the drift of our counts" if "calibrated" in entry.flags else ""
         said = f"{usage.input_tokens:,} in, {usage.output_tokens:,} out, {source}"
     ours = [(entry.counted_input_tokens, "in"), (entry.counted_output_tokens, "out")]
     counted = ", ".join(f"{count:,} {way}" for count, way in ours if count is not None)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from meter.budget import Limit, Refusal
+    from meter.calibration import Counts
     from meter.entry import Entry
     from meter.fx import FxRate
     from meter.hold import Hold
@@ -85,6 +86,9 @@ class Ledger(Protocol):
 
         `where` is as Query's, without a user.
         """
+
+    def counts(self, last: int) -> list[Counts]:
+        """Sum, by model, our count and the provider's of the newest `last` entries' requests that have both."""
 
     def span(self) -> tuple[datetime, datetime] | None:
         """Return the instants of the first and the last entry, or None for an empty ledger."""

@@ -9,9 +9,11 @@ from array import array
 from typing import TYPE_CHECKING, Any
 
 from meter import hold as holds
+from meter.calibration import Counts
 from meter.entry import from_us
 from meter.ledger.filtering import filter_of
 from meter.ledger.names import storable
+from meter.ledger.rollups import KIND, OUTCOME
 from meter.ledger.rows import ENTRY, entry_of, hold_keys_in, hold_of
 from meter.ledger.schema import entry_columns
 from meter.ledger.store import Store, names_by_key, prices_by_key
@@ -39,6 +41,15 @@ SHORTEST = 8
 ENTRY_COLUMNS = entry_columns()
 HOLD_COLUMNS = holds.COLUMNS | holds.OWNER_COLUMNS
 _SELECT = f"SELECT seq, {', '.join(ENTRY_COLUMNS)} FROM entries"  # noqa: S608  the columns are ours
+_COUNTS = """
+    SELECT model_asked, model, provider, count(*), sum(counted_input_tokens), sum(input_tokens)
+    FROM (SELECT * FROM entries ORDER BY seq DESC LIMIT ?)
+    WHERE kind = ? AND outcome = ? AND usage_source = 'provider' AND counted_input_tokens > 0 AND input_tokens > 0
+    AND NOT (input_audio_tokens OR input_image_tokens OR input_video_tokens OR clamped)
+    AND ifnull(instr(flags, '"mock"'), 0) = 0
+    GROUP BY model_asked, model, provider
+"""
+"""What calibration.has_both says of an entry, for all at once."""
 _WINDOW = "at >= ? AND at < ?"
 
 
@@ -151,6 +162,23 @@ class Reading(Store):
             # one at a time: for both at once SQLite would read the whole index
             first, last = raw.execute("SELECT (SELECT min(at) FROM entries), (SELECT max(at) FROM entries)").fetchone()
         return None if first is None else (from_us(first), from_us(last))
+
+    def counts(self, last: int) -> list[Counts]:
+        """Sum, by model, our count and the provider's of the newest `last` entries' requests that have both."""
+        with self._read() as raw:
+            found = raw.execute(_COUNTS, (last, KIND["call"], OUTCOME["ok"])).fetchall()
+            names = names_by_key(raw, {key for row in found for key in row[:3] if key is not None})
+        return [
+            Counts(
+                asked=names.get(asked, ""),
+                model=names.get(model, ""),
+                provider=names.get(provider, ""),
+                calls=calls,
+                counted=counted,
+                stated=stated,
+            )
+            for asked, model, provider, calls, counted, stated in found
+        ]
 
     def currencies(self) -> set[str]:
         """Return the currencies of the entries."""

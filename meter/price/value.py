@@ -23,7 +23,9 @@ ANY = "*"
 KEPT = 64
 """Tables of rates that a price keeps ready; tiers come from outside, so there is no end of their names."""
 
-COSTLY_TIERS = frozenset({"balanced", "batch", "fast", "flex", "priority", "ultrafast"})
+COSTLY_TIERS = frozenset(
+    {"balanced", "batch", "fast", "flex", "optimized", "priority", "provisioned_throughput", "ultrafast"}
+)
 """Served tiers that vendors bill apart: where a price names none of its rates, what the call cost is not known."""
 _SAME_TIER = {"on_demand_priority": "priority", "on_demand_flex": "flex", "batches": "batch"}
 _TOKENS = frozenset(TOKEN_ITEMS)

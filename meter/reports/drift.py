@@ -4,24 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import TYPE_CHECKING, Any
 
+from meter.calibration import FEW, LAST, has_both, ratio
 from meter.ledger.query import Query
 from meter.reports.render import Column, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from decimal import Decimal
 
-    from meter.entry import Entry
     from meter.ledger import Ledger
-
-LAST = 10_000
-"""Entries, counted from the newest, that it is told from: a provider may change its tokenizer."""
-FEW = 20
-"""Calls below which a factor says little."""
-
-_RATIO = Context(prec=6, rounding=ROUND_HALF_EVEN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +37,7 @@ class Drift:
     @property
     def factor(self) -> Decimal:
         """What our count is multiplied with to be the provider's, over all calls."""
-        return _ratio(self.stated, self.counted)
+        return ratio(self.stated, self.counted)
 
     def record(self) -> dict[str, Any]:
         """Return it as JSON and CSV have it."""
@@ -71,16 +64,6 @@ def drift(ledger: Ledger) -> list[Drift]:
     return sorted(found, key=lambda each: (-each.calls, each.model, each.provider))
 
 
-def has_both(entry: Entry) -> bool:
-    """Tell whether a request has our count and a provider's of the same text: no mock, no image, sound or video."""
-    usage = entry.usage
-    if usage is None or usage.source != "provider" or not usage.input_tokens or not entry.counted_input_tokens:
-        return False
-    if usage.input_audio_tokens or usage.input_image_tokens or usage.input_video_tokens or usage.clamped:
-        return False
-    return entry.kind == "call" and entry.outcome == "ok" and "mock" not in entry.flags
-
-
 def screen(found: Iterable[Drift]) -> Iterator[str]:
     """Yield it for people."""
     each = list(found)
@@ -89,8 +72,9 @@ def screen(found: Iterable[Drift]) -> Iterator[str]:
         return
     yield table(COLUMNS, [one.record() for one in each]) + "\n"
     yield "The factor is the provider's count by ours; 5 % of calls are below p5, 5 % above p95.\n"
+    yield "What is counted or reserved for a model is multiplied with its factor.\n"
     if any(one.calls < FEW for one in each):
-        yield f"With fewer than {FEW} calls it says little.\n"
+        yield f"With fewer than {FEW} calls it says little, and no estimate uses it.\n"
 
 
 COLUMNS = (
@@ -106,7 +90,7 @@ COLUMNS = (
 
 
 def _of(model: str, provider: str, both: list[tuple[int, int]]) -> Drift:
-    ratios = sorted(_ratio(stated, counted) for counted, stated in both)
+    ratios = sorted(ratio(stated, counted) for counted, stated in both)
     return Drift(
         model=model,
         provider=provider,
@@ -121,7 +105,3 @@ def _of(model: str, provider: str, both: list[tuple[int, int]]) -> Drift:
 def _percentile(ordered: list[Decimal], percent: int) -> Decimal:
     """Return a percentile by nearest rank."""
     return ordered[max(0, (len(ordered) * percent - 1) // 100)]
-
-
-def _ratio(stated: int, counted: int) -> Decimal:
-    return _RATIO.divide(Decimal(stated), Decimal(counted))

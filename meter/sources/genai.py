@@ -6,6 +6,7 @@ no usage tells them.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from meter.price import EXACT, Price, Tier
 from meter.price.hours import Hours, outside
 from meter.sources import ALWAYS, around
 from meter.sources.genai_names import found, vendor_of, vendors
-from meter.sources.rules import LEAST, factors_of, fees_of
+from meter.sources.rules import LEAST, factors_of, fees_of, searches_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -81,7 +82,8 @@ class GenaiPrices:
         if not known or not chosen:
             return None
         vendor, model = known
-        basic, *tiers = _tables(model, chosen, at)
+        search = searches_of(name, provider)
+        basic, *tiers = (_named(tier, search) for tier in _tables(model, chosen, at))
         if not basic.rates:
             return None
         since, until = around(at, (start for row in _rows(model) for start in _starts(row.constraint)))
@@ -115,6 +117,13 @@ class GenaiPrices:
         vendor = vendor_of(provider)
         of = vendors().values() if not provider else [vendor] if vendor else []
         return {model.id.lower() for each in of for model in each.models}
+
+
+def _named(tier: Tier, search: str) -> Tier:
+    """Return rates in which the fee of a search is for what the vendor bills."""
+    if "web_search" not in tier.rates or search == "web_search":
+        return tier
+    return replace(tier, rates={search if item == "web_search" else item: rate for item, rate in tier.rates.items()})
 
 
 def _version() -> str:

@@ -144,6 +144,12 @@ _SEARCHES = frozenset({"web_search", "search_prompt"})
 """Of these a model is billed by one."""
 
 
+def searches_of(name: str, provider: str) -> str:
+    """Return what the fee of searches is for where a source says no more than that: each one, or a prompt with any."""
+    by_prompt = any(fee.item == "search_prompt" and fee.concerns(name, provider) for fee in FEES)
+    return "search_prompt" if by_prompt else "web_search"
+
+
 def fees_of(name: str, provider: str, rates: Mapping[str, Decimal]) -> tuple[dict[str, Decimal], dict[str, str]]:
     """Return the rates that a model has beside those given, and what of them all cannot be known."""
     more: dict[str, Decimal] = {}
