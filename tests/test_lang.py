@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import string
 import tomllib
 from pathlib import Path
@@ -72,6 +73,33 @@ def test_every_heading_is_known_in_chinese() -> None:
     words = {*known(), "USD", ""}
     lacking = sorted((place, text) for text, place in headed() if not {text, text.removesuffix("\nUSD")} & words)
     assert not lacking
+
+
+def templates() -> set[tuple[str, str]]:
+    """Return what is written out with holes in it where texts are said, as a constant that is said under a name."""
+    found = set()
+    for path in sorted(ROOT.rglob("*.py")):
+        tree = ast.parse(path.read_text("utf-8"))
+        if not any(isinstance(node, ast.ImportFrom) and node.module == "meter.lang" for node in ast.walk(tree)):
+            continue
+        for node in ast.walk(tree):
+            if (
+                isinstance(node, ast.Constant)
+                and isinstance(node.value, str)
+                and HOLE.sub("", node.value) not in {"", node.value}
+            ):
+                found.add((node.value, f"{path.relative_to(ROOT)}:{node.lineno}"))
+    return found
+
+
+HOLE = re.compile(r"\{[a-z_]+(:[^}]*)?\}")
+NOT_SAID = {"cli/options.py": "an error", "reports/html.py": "the frame of a page"}
+"""Modules whose other constants with holes are no report's words, and what they are."""
+
+
+def test_every_template_is_known_in_chinese_under_whatever_name_it_is_said() -> None:
+    lacking = sorted((place, text) for text, place in templates() if text not in known())
+    assert not [each for each in lacking if each[0].partition(":")[0] not in NOT_SAID]
 
 
 def placeholders(text: str) -> set[tuple[str, str]]:

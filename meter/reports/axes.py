@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import ceil, floor, log10
 from typing import TYPE_CHECKING, Any
 
+from meter.lang import tag
 from meter.reports.money import NANO
 
 if TYPE_CHECKING:
@@ -28,8 +29,9 @@ DECADES = 7
 
 _INK = {"labelColor": "currentColor", "titleColor": "currentColor"}
 _LETTERS = {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", **_INK}
+LETTERS = "system-ui, sans-serif"
+_CHINESE = "system-ui, PingFang SC, Microsoft YaHei, Noto Sans SC, Noto Sans CJK SC, sans-serif"
 CONFIG: Spec = {
-    "font": "system-ui, sans-serif",
     "view": {"stroke": None},
     "axis": {
         **_LETTERS,
@@ -55,6 +57,11 @@ class Chart:
     spec: Spec
 
 
+def letters() -> str:
+    """Return the families of letters of the language in force, as CSS has them."""
+    return LETTERS if tag() == "en" else _CHINESE
+
+
 def to_draw(nanos: Nanos | None) -> float:
     """Return an amount as the length of a bar needs it; it is neither shown nor computed with."""
     return 0.0 if nanos is None else float(nanos) / NANO
@@ -72,7 +79,7 @@ def spec(values: Sequence[Mapping[str, Any]], layers: Sequence[Spec], height: in
         "padding": {"left": 22, "right": 12, "top": 4, "bottom": 4},
         "data": {"values": list(values)},
         "layer": list(layers),
-        "config": CONFIG,
+        "config": {"font": letters(), **CONFIG},
     }
 
 

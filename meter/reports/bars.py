@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from meter.lang import say, term
 from meter.reports.axes import BLUE, COLOURS, GREY, RED, Chart, amounts, colours, spec, to_draw, tooltip
 from meter.reports.money import amount, shown
 from meter.reports.overview import plan_shown
@@ -24,7 +25,7 @@ TICKS = 8
 """Days named under their bars at most."""
 
 
-def plans_chart(lines: Sequence[Line], currency: str, so_far: str = "") -> Chart | None:
+def plans_chart(lines: Sequence[Line], currency: str, *, is_running: bool = False) -> Chart | None:
     """Return what each plan brought beside what it cost; None where there was neither."""
     plans = [(visible(plan_shown(line)), line.row.revenue_nanos or 0, line.row.cost_nanos) for line in lines]
     if not any(revenue or cost for _, revenue, cost in plans):
@@ -32,15 +33,19 @@ def plans_chart(lines: Sequence[Line], currency: str, so_far: str = "") -> Chart
     plans.sort(key=lambda plan: -max(plan[1], plan[2] or 0))
     if rest := plans[MOST:]:
         sums = sum(plan[1] for plan in rest), sum(plan[2] or 0 for plan in rest)
-        plans = [*plans[:MOST], (f"{len(rest):,} others", *sums)]
+        plans = [*plans[:MOST], (say("{count:,} others", count=len(rest)), *sums)]
     values = [
         _bar(name, what, nanos, currency)
         for name, revenue, cost in plans
-        for what, nanos in (("revenue", revenue), ("cost", cost))
+        for what, nanos in ((term("revenue"), revenue), (term("cost"), cost))
     ]
     return Chart(
-        title="Revenue against cost per plan",
-        caption=f"Revenue is what accrued of the fees{so_far}, without tax and the channel's fee.",
+        title=say("Revenue against cost per plan"),
+        caption=say(
+            "Revenue is what accrued of the fees up to now, without tax and the channel's fee."
+            if is_running
+            else "Revenue is what accrued of the fees, without tax and the channel's fee."
+        ),
         spec=spec(values, _bar_layers(values, currency), height=44 * len(plans) + 70),
     )
 
@@ -48,11 +53,11 @@ def plans_chart(lines: Sequence[Line], currency: str, so_far: str = "") -> Chart
 def _bar_layers(values: Sequence[Mapping[str, Any]], currency: str) -> list[Spec]:
     place = {
         "y": {"field": "plan", "type": "nominal", "sort": None, "title": None, "axis": {"labelLimit": 130}},
-        "yOffset": {"field": "what", "sort": ["revenue", "cost"]},
+        "yOffset": {"field": "what", "sort": [term("revenue"), term("cost")]},
         # beside the longest bar its amount is to have room
         "x": amounts("amount", currency, [value["amount"] for value in values], grow=1.25),
     }
-    colour = colours("what", {"revenue": BLUE, "cost": RED})
+    colour = colours("what", {term("revenue"): BLUE, term("cost"): RED})
     text = {"type": "text", "align": "left", "dx": 4, "aria": False}
     return [
         {"mark": {"type": "bar"}, "encoding": {**place, "color": colour, **tooltip()}},
@@ -61,7 +66,7 @@ def _bar_layers(values: Sequence[Mapping[str, Any]], currency: str) -> list[Spec
 
 
 def _bar(plan: str, what: str, nanos: Nanos | None, currency: str) -> dict[str, Any]:
-    text = "unknown" if nanos is None else shown(amount(nanos))
+    text = say("unknown") if nanos is None else shown(amount(nanos))
     told = f"{plan}: {what} {text}" + ("" if nanos is None else f" {currency}")
     return {"plan": plan, "what": what, "amount": to_draw(nanos), "text": text, "tooltip": told}
 
@@ -86,15 +91,15 @@ def days_chart(days: Days, currency: str) -> Chart | None:
     sums = [to_draw(sum(stack.get(label, 0) for stack in stacks.values())) for label in days.labels]
     axis = {"values": every[:: -(-len(every) // TICKS)], "labelAngle": 0}
     encoding = {
-        "x": {"field": "at", "type": "ordinal", "scale": {"domain": every}, "title": days.unit, "axis": axis},
-        "y": amounts("amount", f"cost, {currency}", sums),
+        "x": {"field": "at", "type": "ordinal", "scale": {"domain": every}, "title": term(days.unit), "axis": axis},
+        "y": amounts("amount", f"{term('cost')}, {currency}", sums),
         "order": {"field": "rank"},
         "color": colours("model", palette, columns=2),
         **tooltip(),
     }
     return Chart(
-        title=f"Cost per {days.unit} by model",
-        caption="Calls of unknown cost are not in it.",
+        title=say("Cost per {unit} by model", unit=term(days.unit)),
+        caption=say("Calls of unknown cost are not in it."),
         spec=spec(values, [{"mark": {"type": "bar"}, "encoding": encoding}]),
     )
 
@@ -103,7 +108,7 @@ def _stacks(days: Days) -> tuple[dict[str, dict[str, Nanos]], dict[str, str]]:
     """Return the dearest models with what they cost on each day, the rest as one, and the colour of each."""
     names = list(days.costs)
     apart = names if len(names) <= len(COLOURS) else names[: len(COLOURS) - 1]
-    others = f"{len(names) - len(apart):,} others"
+    others = say("{count:,} others", count=len(names) - len(apart))
     stacks: dict[str, dict[str, Nanos]] = {}
     for name in names:
         stack = stacks.setdefault(visible(name) if name in apart else others, {})
@@ -115,4 +120,6 @@ def _stacks(days: Days) -> tuple[dict[str, dict[str, Nanos]], dict[str, str]]:
 
 def _day(label: str) -> str:
     """Return a day as an axis has room for it; weeks and months as they are."""
-    return f"{date.fromisoformat(label):%b} {int(label[8:])}" if len(label) == len("2026-11-24") else label
+    if len(label) != len("2026-11-24"):
+        return label
+    return say("{month:%b} {day}", month=date.fromisoformat(label), day=int(label[8:]))

@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 def charts(portfolio: Portfolio, days: Days) -> list[Chart]:
     """Return the charts for which there are figures, in the currency of the first total."""
     currency = portfolio.report.totals[0].cost_currency
-    so_far = " up to now" if portfolio.report.header.days else ""
+    is_running = portfolio.report.header.days is not None
     rows = [
         row for row in portfolio.report.rows if is_customer(row.labels[0], row.kind) and row.cost_currency == currency
     ]
     paid = [row for row in rows if _paid_in(row, currency)]
     plans = [line for line in portfolio.plans if _paid_in(line.row, currency)]
     made = (
-        plans_chart(plans, currency, so_far),
+        plans_chart(plans, currency, is_running=is_running),
         days_chart(days, currency),
-        users_chart(paid, currency, so_far),
+        users_chart(paid, currency, is_running=is_running),
         concentration_chart(rows, portfolio.top),
     )
     return [chart for chart in made if chart]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from meter.lang import say
 from meter.period import Window, month_of, split
 from meter.reports.ask import label_shown
 from meter.reports.summary import summarize
@@ -67,4 +68,6 @@ def _name(labels: tuple[str | None, ...], among: Mapping[tuple[str | None, ...],
     """Return a model's name, with its provider where two have one of this name."""
     model = label_shown("model", labels[0])
     alike = sum(1 for each in among if each[0] == labels[0])
-    return model if alike == 1 else f"{model} at {label_shown('provider', labels[1])}"
+    return (
+        model if alike == 1 else say("{model} at {provider}", model=model, provider=label_shown("provider", labels[1]))
+    )

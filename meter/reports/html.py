@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from meter.lang import say
+from meter.lang import say, term
 from meter.reports import overview, page
 from meter.reports.charts import charts
 from meter.reports.days import days
@@ -40,15 +40,15 @@ def write(
     yield from _attention(made)
     yield from drawings(charts(made, days(ledger, ask, report.totals[0].cost_currency)), warn)
     if by in {None, "plan"} and made.plans:
-        yield from framed("Plans and kinds of users", _more(overview.tables(made), users.header))
+        yield from framed(say("Plans and kinds of users"), _more(overview.tables(made), users.header))
     if by in {None, "plan"} and made.worst:
-        yield from framed("Who costs more than they bring", _more(overview.worst_table(made), users.header))
+        yield from framed(say("Who costs more than they bring"), _more(overview.worst_table(made), users.header))
     if by != "plan" and report.rows:
-        yield from framed(f"By {ask.by}", _more(page.tables(report), report.header), sort=True)
+        yield from framed(say("By {by}", by=term(ask.by)), _more(page.tables(report), report.header), sort=True)
     if not all(row.complete for row in report.totals):
-        yield '<p class="dim">≥ and ≤ stand where the cost of some calls is not known.</p>\n'
+        yield f'<p class="dim">{say("≥ and ≤ stand where the cost of some calls is not known.")}</p>\n'
     if not report.rows:
-        yield "<p>No calls in this window, and no subscription in force.</p>\n"
+        yield f"<p>{say('No calls in this window, and no subscription in force.')}</p>\n"
     yield foot("meter report", ask)
 
 
@@ -56,7 +56,8 @@ def _head(report: Report) -> Iterator[str]:
     ask = report.header.ask
     lines = list(report.header.lines())
     window = next(told for name, told in lines if name == say("Window"))
-    yield from head("What each user cost and paid" if ask.has_revenue else "What the calls cost", window, lines)
+    title = say("What each user cost and paid" if ask.has_revenue else "What the calls cost")
+    yield from head(title, window, lines)
 
 
 def _figures(made: Portfolio) -> Iterator[str]:
@@ -64,21 +65,22 @@ def _figures(made: Portfolio) -> Iterator[str]:
     for line in made.totals:
         code = line.row.cost_currency
         worded = page.worded(line.row, several=False)
-        told = [(f"cost, {code}", worded["cost"])]
+        told = [(f"{term('cost')}, {code}", worded["cost"])]
         if made.report.header.ask.has_revenue:
             paid = line.row.revenue_currency or code
-            told += [(f"{name.replace('_', ' ')}, {paid}", worded[name]) for name in ("fee", "revenue", "gross_profit")]
-            told.append(("margin", cell(Column("margin", kind="percent"), worded)))
-        told += [("users", f"{line.users:,}"), ("calls", f"{line.row.calls:,}")]
+            names = ("fee", "revenue", "gross_profit")
+            told += [(f"{term(name.replace('_', ' '))}, {paid}", worded[name]) for name in names]
+            told.append((term("margin"), cell(Column("margin", kind="percent"), worded)))
+        told += [(term("users"), f"{line.users:,}"), (term("calls"), f"{line.row.calls:,}")]
         if line.loss_makers:
-            told.append(("loss-makers", f"{line.loss_makers:,}"))
+            told.append((say("loss-makers"), f"{line.loss_makers:,}"))
         yield figures(told)
 
 
 def _attention(made: Portfolio) -> Iterator[str]:
     """Yield what needs attention."""
     if notes := list(overview.notes(made)):
-        yield f"<h2>What to know</h2>\n{facts(notes)}"
+        yield f"<h2>{say('What to know')}</h2>\n{facts(notes)}"
 
 
 def _more(table: Table, header: Header) -> Table:

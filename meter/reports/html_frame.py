@@ -13,8 +13,9 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from meter.errors import MissingPackage
-from meter.lang import tag
+from meter.lang import say, tag
 from meter.period import show
+from meter.reports.axes import LETTERS, letters
 from meter.reports.charts import drawn
 from meter.reports.html_style import SORT, STYLE
 from meter.reports.render import Column, cell, headed, visible
@@ -34,7 +35,7 @@ MANY = 12
 
 def head(title: str, window: str, lines: Iterable[tuple[str, str]]) -> Iterator[str]:
     """Yield the beginning of a page: its title, and what it is about and rests on, line by line."""
-    yield _HEAD.format(policy=_policy(), window=text(window), title=text(title), style=STYLE, tag=tag())
+    yield _HEAD.format(policy=_policy(), window=text(window), title=text(title), style=_style(), tag=tag())
     yield facts(lines)
 
 
@@ -68,6 +69,11 @@ _HEAD = """<!DOCTYPE html>
 """
 
 
+def _style() -> str:
+    """Return the page's style, with the letters of its language."""
+    return STYLE.replace(LETTERS, letters())
+
+
 def _policy() -> str:
     """Return the page's Content-Security-Policy: its own style, and the one script by its hash."""
     digest = base64.b64encode(hashlib.sha256(SORT.encode()).digest()).decode()
@@ -85,7 +91,7 @@ def drawings(made: Sequence[Chart], warn: Callable[[str], None]) -> Iterator[str
         warn(f"{error}. The page has its tables alone.")
         yield f'<p class="dim">{commands(str(error))}</p>\n'
         return
-    yield '<h2>Charts</h2>\n<div class="charts">\n'
+    yield f'<h2>{say("Charts")}</h2>\n<div class="charts">\n'
     for chart, svg in zip(made, svgs, strict=True):
         yield f"<figure><h2>{text(chart.title)}</h2>{svg}<figcaption>{text(chart.caption)}</figcaption></figure>\n"
     yield "</div>\n"
@@ -125,7 +131,7 @@ def _row(columns: Sequence[Column], kinds: Sequence[str], row: Mapping[str, Any]
 def foot(command: str, ask: Ask) -> str:
     """Return the end of a page, with the command that made it."""
     told = f"{command}, {show(ask.now.replace(second=0, microsecond=0), ask.window.zone)} {ask.window.zone}."
-    footer = f"<footer><p>{text(told)} This page asks nothing of any network.</p></footer>"
+    footer = f"<footer><p>{text(told)} {say('This page asks nothing of any network.')}</p></footer>"
     return f"{footer}\n<script>{SORT}</script>\n</body>\n</html>\n"
 
 

@@ -11,7 +11,7 @@ from meter.reports.ask import label_shown
 from meter.reports.money import amount, shown
 from meter.reports.page import worded
 from meter.reports.render import Column, csv_lines, facts, json_document, json_text, led, markdown, table, visible
-from meter.reports.wording import bounds_said, day_said, interval_said, joined, money_said, span_said, window_said
+from meter.reports.wording import bounds_said, day_said, joined, money_said, price_said, span_said, window_said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,7 +98,7 @@ def _plan(each: Charged) -> str:
     price = money_said(subscription.price_nanos, subscription.currency)
     terms = [
         visible(subscription.plan),
-        say("{price} per {per}", price=price, per=interval_said(subscription.interval)),
+        price_said(price, subscription.interval),
     ]
     if subscription.conditions.per_seat:
         terms.append(say("{seats:,} seats", seats=subscription.seats))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from meter.lang import say, term
+from meter.lang import say
 from meter.period import show, zone
 from meter.reports.money import amount, shown, shown_rate
 
@@ -50,9 +50,19 @@ def span_said(since: str, until: str) -> str:
     return say("{since} until {until}", since=since, until=until)
 
 
-def interval_said(interval: Interval) -> str:
-    """Return the length of a billing period, as after `per`."""
-    return term(interval.unit) if interval.count == 1 else say(f"{{count}} {interval.unit}s", count=interval.count)
+PER = {
+    "day": ("{price} per day", "{price} per {count} days"),
+    "week": ("{price} per week", "{price} per {count} weeks"),
+    "month": ("{price} per month", "{price} per {count} months"),
+    "year": ("{price} per year", "{price} per {count} years"),
+}
+"""The unit of a billing period to what is said of a price for one and for several."""
+
+
+def price_said(price: str, interval: Interval) -> str:
+    """Return a price with the billing period that it is for."""
+    one, several = PER[interval.unit]
+    return say(one if interval.count == 1 else several, price=price, count=interval.count)
 
 
 def month_said(window: Window) -> str:
