@@ -93,7 +93,7 @@ def templates() -> set[tuple[str, str]]:
 
 
 HOLE = re.compile(r"\{[a-z_]+(:[^}]*)?\}")
-NOT_SAID = {"cli/options.py": "an error", "reports/html.py": "the frame of a page"}
+NOT_SAID = {"cli/options.py": "an error", "reports/html_frame.py": "the frame of a page"}
 """Modules whose other constants with holes are no report's words, and what they are."""
 
 
