@@ -26,12 +26,14 @@ _NO = frozenset({"false", "no", "n", "0", ""})
 class Cells:
     """The cells of a row, read by the name of their column."""
 
-    __slots__ = ("values", "zone")
+    __slots__ = ("order", "values", "zone")
 
-    def __init__(self, values: Mapping[str, Any], zone: str) -> None:
+    def __init__(self, values: Mapping[str, Any], zone: str, order: str | None = None) -> None:
         self.values = values
         self.zone = zone
         """Whose clock shows the times that name no zone."""
+        self.order = order
+        """Of dates whose year is last: `dmy`, `mdy`; None where such a date is a fault."""
 
     def text(self, *names: str) -> str:
         """Return the text of the first of these columns that has one, empty for none; numbers become their digits."""
@@ -56,7 +58,7 @@ class Cells:
             text = self.text(name)
             if text:
                 try:
-                    return any_instant_in(text, "UTC" if name.endswith("utc") else self.zone)
+                    return any_instant_in(text, "UTC" if name.endswith("utc") else self.zone, self.order)
                 except InputError as error:
                     raise InputError(f"{name} {error}") from None
         return None

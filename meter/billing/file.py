@@ -36,6 +36,8 @@ class Row:
     """File and line, or file and number in a list."""
     cells: Mapping[str, Any]
     """Column, in small letters with underscores, to text or, in JSON, to any value."""
+    order: str | None = None
+    """Of dates whose year is last: `dmy`, `mdy`; None where it was not said."""
 
 
 @dataclass(slots=True)
@@ -67,7 +69,7 @@ class Table:
         raise InputError(f"Nothing was taken in; put these right first:\n{named}{more}")
 
 
-def read(path: Path, mapping: Mapping[str, str] | None = None) -> Table:
+def read(path: Path, mapping: Mapping[str, str] | None = None, *, order: str | None = None) -> Table:
     """Return the records of a file; raise InputError for one that has none to read.
 
     `mapping` has a field for a column, or for a path of names between dots in JSON.
@@ -82,7 +84,7 @@ def read(path: Path, mapping: Mapping[str, str] | None = None) -> Table:
         table = Table(path.name)
         records = _csv(table, text)
     for place, record in records:
-        table.rows.append(Row(place, _named(record, mapping or {})))
+        table.rows.append(Row(place, _named(record, mapping or {}), order))
     missing = [name for name in mapping or {} if table.rows and not any(_has(row, name, mapping) for row in table.rows)]
     if missing:
         raise InputError(f'{path.name} has no column "{missing[0]}".{suggest(plain(missing[0]), table.columns)}')

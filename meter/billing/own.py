@@ -45,7 +45,7 @@ def needed(columns: Iterable[str]) -> tuple[str, ...]:
 
 def read_phase(row: Row, matcher: Matcher, users: Users, *, zone: str, channel: str) -> Phase:
     """Return the phase of a row, at its plan's price where it names none; raise InputError for what cannot be."""
-    cells = Cells(row.cells, zone)
+    cells = Cells(row.cells, zone, row.order)
     (holder, is_team), since = _holder(cells, users), cells.instant("from")
     if since is None:
         raise InputError("from is empty; give when it begins.")

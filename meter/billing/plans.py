@@ -10,6 +10,7 @@ from meter.billing.file import check_columns
 from meter.errors import InputError
 from meter.plan import ALWAYS, Plan
 from meter.plan.words import conditions_given, interval_given
+from meter.reports.money import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -56,9 +57,10 @@ def read_plans(table: Table, recorded: Iterable[Plan], *, currency: str, zone: s
             lines[key] = row.place
             before = there.get(key)
             if before is not None and before != plan:
+                price = f"{shown(before.price)} {before.currency} per {before.interval}"
                 raise InputError(
-                    f'there is another plan "{plan.name}" from that instant on, at {before.price} {before.currency} '
-                    f"per {before.interval}, and what was recorded stays; give this one a later `from`."
+                    f'there is another plan "{plan.name}" from that instant on, at {price}, and what '
+                    "was recorded stays; give this one a later `from`."
                 )
             found.append((plan, before is not None))
         except InputError as error:
@@ -68,7 +70,7 @@ def read_plans(table: Table, recorded: Iterable[Plan], *, currency: str, zone: s
 
 
 def _plan(row: Row, currency: str, zone: str) -> Plan:
-    cells = Cells(row.cells, zone)
+    cells = Cells(row.cells, zone, row.order)
     price = cells.amount_nanos("price")
     if price is None:
         raise InputError("price is empty; a free plan costs 0.")

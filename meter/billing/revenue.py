@@ -86,7 +86,7 @@ def read_revenue(table: Table, recorded: Iterable[RevenueEvent], *, source: str,
 def _twice(event: RevenueEvent, row: Row) -> str:
     return (
         f'it has the same key "{event.key}"'
-        if Cells(row.cells, "UTC").text("key", "balance_transaction_id")
+        if Cells(row.cells, "UTC", row.order).text("key", "balance_transaction_id")
         else ("without a key it says the same")
     )
 
@@ -102,7 +102,7 @@ def _check_recorded(event: RevenueEvent, there: dict[str, RevenueEvent]) -> None
 
 
 def _of_stripe(row: Row, source: str, zone: str, found: ReadRevenue) -> Iterator[RevenueEvent]:
-    cells = Cells(row.cells, zone)
+    cells = Cells(row.cells, zone, row.order)
     category = cells.needed("reporting_category").lower()
     if category not in _CATEGORIES:
         found.skipped[category] += 1
@@ -126,7 +126,7 @@ def _of_stripe(row: Row, source: str, zone: str, found: ReadRevenue) -> Iterator
 
 
 def _of_csv(row: Row, source: str, zone: str) -> Iterator[RevenueEvent]:
-    cells = Cells(row.cells, zone)
+    cells = Cells(row.cells, zone, row.order)
     amount, at = cells.amount_nanos("amount", signed=True), cells.instant("at")
     if amount is None or at is None:
         raise InputError(f"{'amount' if amount is None else 'at'} is empty.")

@@ -47,7 +47,7 @@ class Reader:
 
     def read(self, row: Row) -> Billed:
         """Return the subscription of a row."""
-        cells = Cells(row.cells, "UTC")
+        cells = Cells(row.cells, "UTC", row.order)
         status = cells.needed("status").lower().replace(" ", "_")
         if status in _NEVER_PAID:
             raise Skipped(f"{cells.text('key', 'id')} is {status}: its first bill was not paid")

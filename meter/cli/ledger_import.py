@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from meter.cli.options import form, form_options, known, ledger_option, put, settings_for, writing, zone_in_force
+from meter.cli.options import (
+    dates_option,
+    form,
+    form_options,
+    known,
+    ledger_option,
+    put,
+    settings_for,
+    writing,
+    zone_in_force,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -60,7 +70,7 @@ def _columns(command: Any) -> Any:
     for option in (
         click.option("--encoding", default="utf-8", metavar="NAME", help="Of the file; else utf-8, or as it says."),
         click.option("--cache-beside/--cache-within", "beside", default=None, help="Input tokens lack cached ones."),
-        click.option("--dates", type=click.Choice(["dmy", "mdy"]), help="How dates are meant whose year is last."),
+        dates_option,
         click.option("--tz", metavar="ZONE", help="IANA zone of times that name none; else as set."),
         click.option("--map", "mapped", multiple=True, metavar="FIELD=COLUMN", help="Where a field is read from."),
     ):

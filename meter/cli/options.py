@@ -74,6 +74,12 @@ def window_options(command: Command) -> Command:
     return command
 
 
+dates_option = click.option(
+    "--dates", type=click.Choice(["dmy", "mdy"]), help="How dates are meant whose year is last."
+)
+"""Adds --dates."""
+
+
 def form_options(command: Command) -> Command:
     """Add --json, --csv, --tsv, --nl and --md, of which one may be given, and --lang for what people read."""
     command = click.option(

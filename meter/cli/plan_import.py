@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from meter.cli.options import (
+    dates_option,
     form,
     form_options,
     known,
@@ -28,10 +29,11 @@ if TYPE_CHECKING:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--map", "mapped", multiple=True, metavar="COLUMN=FIELD", help="Which column is meant by a field.")
 @click.option("--dry-run", is_flag=True, help="Say the same, and write nothing.")
+@dates_option
 @tz_option
 @ledger_option
 @form_options
-def import_(file: Path, mapped: tuple[str, ...], ledger: str | None, tz: str | None, dry_run: bool) -> None:
+def import_(file: Path, mapped: tuple[str, ...], ledger: str | None, *, dry_run: bool, **given: str | None) -> None:
     """Add the plans of a CSV file or a JSON list, all of them or none.
 
     Columns are name, price, currency, per, from (the instant it is sold from), per_seat, min_seats, trial, includes,
@@ -41,8 +43,8 @@ def import_(file: Path, mapped: tuple[str, ...], ledger: str | None, tz: str | N
     from meter.billing.file import mapping_of, read
     from meter.billing.plans import COLUMNS, read_plans
 
-    settings = settings_for(ledger, zone=tz)
-    table = read(file, mapping_of(mapped, COLUMNS))
+    settings = settings_for(ledger, zone=given["tz"])
+    table = read(file, mapping_of(mapped, COLUMNS), order=given["dates"])
     recorded = known(settings, lambda opened: opened.plans()) or ()
     found = read_plans(table, recorded, currency=settings.currency, zone=zone_in_force(settings))
     if found.added and not dry_run:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from meter.cli.options import (
+    dates_option,
     form,
     form_options,
     known,
@@ -36,6 +37,7 @@ LISTED = 5
 @click.option("--map", "mapped", multiple=True, metavar="COLUMN=FIELD", help="Which column is meant by a field.")
 @click.option("--source", "name", metavar="NAME", help="Where the events come from, if not stripe or csv.")
 @click.option("--dry-run", is_flag=True, help="Say the same, and write nothing.")
+@dates_option
 @tz_option
 @ledger_option
 @form_options
@@ -56,10 +58,11 @@ def import_(file: Path, **given: Any) -> None:
     from meter.billing.revenue import COLUMNS, STRIPE_FIELDS, is_stripes, read_revenue
 
     settings = settings_for(given["ledger"], zone=given["tz"])
-    table = read(file)
+    table = read(file, order=given["dates"])
     kind = given["source"] or ("stripe" if is_stripes(table) else "csv")
     if given["mapped"]:
-        table = read(file, mapping_of(given["mapped"], STRIPE_FIELDS if kind == "stripe" else COLUMNS))
+        fields = STRIPE_FIELDS if kind == "stripe" else COLUMNS
+        table = read(file, mapping_of(given["mapped"], fields), order=given["dates"])
     recorded = known(settings, lambda opened: opened.revenue_events()) or ()
     name = given["name"] or kind
     found = read_revenue(table, recorded, source=name, form=kind, zone=zone_in_force(settings))

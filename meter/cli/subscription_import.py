@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from meter.cli.options import (
+    dates_option,
     form,
     form_options,
     known,
@@ -42,6 +43,7 @@ LISTED = 20
 @click.option("--channel", default="", metavar="NAME", help="How they are paid, as the plans' fees name it.")
 @click.option("--past", type=click.Choice(["keep", "replace"]), default="keep", help="What was recorded of it.")
 @click.option("--dry-run", is_flag=True, help="Say the same, and write nothing.")
+@dates_option
 @tz_option
 @ledger_option
 @form_options
@@ -63,10 +65,10 @@ def import_(file: Path, **given: Any) -> None:
 
     settings = settings_for(given["ledger"], zone=given["tz"])
     plans = _pairs(given["plans"])
-    table = read(file)
+    table = read(file, order=given["dates"])
     source = given["source"] or _looks_like(table)
     if given["mapped"]:
-        table = read(file, _mapping(given["mapped"], source))
+        table = read(file, _mapping(given["mapped"], source), order=given["dates"])
     there, recorded, users = known(settings, _recorded) or ((), (), None)
     matcher = Matcher(there, plans, by_price=source == "stripe")
     found = read_subscriptions(table, matcher, recorded, _given(given, zone_in_force(settings), users), source=source)
