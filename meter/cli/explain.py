@@ -17,6 +17,7 @@ from meter.cli.options import (
     window_options,
 )
 from meter.errors import UnknownName
+from meter.lang import say, term
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,10 +98,10 @@ def recomputed(entry: Entry) -> Charge | None:
 
 
 def _screen(entry: Entry, zone_name: str) -> Iterator[str]:
-    from meter.reports.render import Column, table, visible
+    from meter.reports.render import Column, led, table
 
     for name, text in _facts(entry, zone_name):
-        yield f"{name:<10}{visible(text)}\n"
+        yield led(name, text)
     lines = _lines(entry)
     if lines:
         columns = [
@@ -110,7 +111,7 @@ def _screen(entry: Entry, zone_name: str) -> Iterator[str]:
             Column("per"),
             Column("amount", kind="exact"),
         ]
-        total = {"item": "total", "amount": _amount(entry.nanos), "per": entry.currency}
+        total = {"item": say("total"), "amount": _amount(entry.nanos), "per": entry.currency}
         yield "\n" + table(columns, lines, [total]) + "\n"
     yield "".join(f"{line}\n" for line in _remarks(entry))
 
@@ -119,53 +120,61 @@ def _facts(entry: Entry, zone_name: str) -> Iterator[tuple[str, str]]:
     """Yield what identifies a call and what its charge rests on."""
     from meter.period import show
     from meter.reports.ask import label_shown
+    from meter.reports.wording import joined
 
-    yield "Call", str(entry.id)
+    yield say("Call"), str(entry.id)
     if entry.corrects:
         is_back = entry.kind == "reversal"
-        what = "takes back {}: it counts negative in every sum" if is_back else "stands in the place of {}"
-        yield "", what.format(entry.corrects)
-    times = [(entry.latency_ms, "to the last token"), (entry.first_token_ms, "to the first")]
-    took = [f"{ms:,} ms {what}" for ms, what in times if ms is not None]
-    yield "At", ", ".join([f"{show(entry.at.replace(microsecond=0), zone_name)} {zone_name}", *took])
+        what = "takes back {call}: it counts negative in every sum" if is_back else "stands in the place of {call}"
+        yield "", say(what, call=entry.corrects)
+    times = ((entry.latency_ms, "{ms:,} ms to the last token"), (entry.first_token_ms, "{ms:,} ms to the first"))
+    took = [say(what, ms=ms) for ms, what in times if ms is not None]
+    yield say("At"), joined([f"{show(entry.at.replace(microsecond=0), zone_name)} {zone_name}", *took])
     who = [label_shown("user", entry.user)]
-    who += [f"{name} {value}" for name in ("team", "session", "purpose") if (value := getattr(entry, name))]
-    who += [f"claimed to be {entry.claimed_user}"] if entry.claimed_user else []
-    yield "User", ", ".join([*who, f"environment {entry.environment}"])
+    who += [f"{term(name)} {value}" for name in ("team", "session", "purpose") if (value := getattr(entry, name))]
+    who += [say("claimed to be {user}", user=entry.claimed_user)] if entry.claimed_user else []
+    yield say("User"), joined([*who, say("environment {name}", name=entry.environment)])
     same = entry.model_asked in {"", entry.model, f"{entry.provider}/{entry.model}"}
-    asked = "" if same else f", asked for as {entry.model_asked}"
-    yield "Model", f"{entry.model} at {entry.provider or 'an unknown provider'}{asked}"
+    asked = [] if same else [say("asked for as {model}", model=entry.model_asked)]
+    at = say("{model} at {provider}", model=entry.model, provider=entry.provider or say("an unknown provider"))
+    yield say("Model"), joined([at, *asked])
     error = f" ({entry.error})" if entry.error else ""
-    attempts = f", {entry.attempts} attempts" if entry.attempts != 1 else ""
-    flags = f", {', '.join(entry.flags)}" if entry.flags else ""
-    yield "Outcome", f"{entry.outcome}{error}{attempts}{flags}"
-    yield "Tokens", _tokens(entry)
-    yield "Price", _price(entry)
+    attempts = [say("{count} attempts", count=entry.attempts)] if entry.attempts != 1 else []
+    yield say("Outcome"), joined([f"{term(entry.outcome)}{error}", *attempts, *map(term, entry.flags)])
+    yield say("Tokens"), _tokens(entry)
+    yield say("Price"), _price(entry)
 
 
 def _tokens(entry: Entry) -> str:
+
     usage = entry.usage
     if usage is None:
-        said = "usage unknown"
+        said = say("usage unknown")
     else:
-        by = {"provider": "said by the provider", "counted": "counted by us", "mixed": "in part counted by us"}
-        source = "made up (mock)" if "mock" in entry.flags else by[usage.source]
-        source += ", its input corrected by the drift of our counts" if "calibrated" in entry.flags else ""
-        said = f"{usage.input_tokens:,} in, {usage.output_tokens:,} out, {source}"
-    ours = [(entry.counted_input_tokens, "in"), (entry.counted_output_tokens, "out")]
-    counted = ", ".join(f"{count:,} {way}" for count, way in ours if count is not None)
-    return f"{said}; our own count: {counted}" if counted else said
+        sent, received = say("{count:,} in", count=usage.input_tokens), say("{count:,} out", count=usage.output_tokens)
+        source = term("made up (mock)" if "mock" in entry.flags else SAID_BY[usage.source])
+        how = [say("its input corrected by the drift of our counts")] if "calibrated" in entry.flags else []
+        said = joined([sent, received, source, *how])
+    ours = ((entry.counted_input_tokens, "{count:,} in"), (entry.counted_output_tokens, "{count:,} out"))
+    counted = joined(say(way, count=count) for count, way in ours if count is not None)
+    return say("{said}; our own count: {counted}", said=said, counted=counted) if counted else said
+
+
+SAID_BY = {"provider": "said by the provider", "counted": "counted by us", "mixed": "in part counted by us"}
+"""Who says the usage of a call, in words."""
 
 
 def _price(entry: Entry) -> str:
     price = entry.price
     if price is None:
         name = f"{entry.model} --provider {entry.provider}" if entry.provider else entry.model
-        return f"none was known; set one for calls to come: `meter price set {name} --input 1.25 --output 10`"
-    since = f" from {price.valid_from:%Y-%m-%d}" if price.valid_from else ""
-    until = f" until {price.valid_to:%Y-%m-%d}" if price.valid_to else ""
+        remedy = f"`meter price set {name} --input 1.25 --output 10`"
+        return say("none was known; set one for calls to come: {remedy}", remedy=remedy)
+    told = say("{model} by {source}", model=price.model, source=price.source)
+    told += say(" from {day:%Y-%m-%d}", day=price.valid_from) if price.valid_from else ""
+    told += say(" until {day:%Y-%m-%d}", day=price.valid_to) if price.valid_to else ""
     note = f" ({price.note})" if price.note else ""
-    return f"{price.model} by {price.source}{since}{until}, {price.currency}{note}"
+    return f"{told}{say(', ')}{price.currency}{note}"
 
 
 def _lines(entry: Entry) -> list[dict[str, Any]]:
@@ -180,7 +189,7 @@ def _lines(entry: Entry) -> list[dict[str, Any]]:
         rate, unit = (None, None) if line.rate is None else per(line.item, line.rate)
         records.append(
             {
-                "item": line.item,
+                "item": term(line.item),
                 "quantity": line.quantity,
                 "rate": rate,
                 "per": unit,
@@ -194,32 +203,34 @@ def _lines(entry: Entry) -> list[dict[str, Any]]:
 def _remarks(entry: Entry) -> Iterator[str]:
     if entry.nanos is None and (entry.low_nanos is not None or entry.high_nanos is not None):
         low, high = _bound(entry.low_nanos), _bound(entry.high_nanos)
-        yield f"What it cost is not known: at least {low}, at most {high} {entry.currency or ''}."
+        bounds = {"low": low, "high": high, "code": entry.currency or ""}
+        yield say("What it cost is not known: at least {low}, at most {high} {code}.", **bounds)
     elif entry.nanos is None:
-        yield "What it cost is not known."
+        yield say("What it cost is not known.")
     elif entry.price is None and entry.status != "stated" and entry.outcome not in {"refused", "replayed"}:
-        yield "The amount was recorded without a price."
+        yield say("The amount was recorded without a price.")
     elif entry.status == "stated":
-        yield "No price was known; the amount is what the provider said."
+        yield say("No price was known; the amount is what the provider said.")
     elif entry.status == "partial":
         yield from _not_known(entry)
     elif entry.outcome in {"refused", "replayed"}:
-        yield "Nothing was consumed, so nothing was charged."
+        yield say("Nothing was consumed, so nothing was charged.")
     yield from _negotiated(entry)
     charge = recomputed(entry)
     if charge is not None and charge.nanos != entry.nanos:
-        yield f"Recomputed from usage and price it is {_bound(charge.nanos)}, not the amount that was kept."
+        found = _bound(charge.nanos)
+        yield say("Recomputed from usage and price it is {amount}, not the amount that was kept.", amount=found)
     elif charge is not None and charge.nanos is not None:
-        yield "Recomputed from usage and price: the same to the nano-unit."
+        yield say("Recomputed from usage and price: the same to the nano-unit.")
 
 
 def _not_known(entry: Entry) -> Iterator[str]:
     """Yield why the total may not be what is billed."""
     charge = recomputed(entry)
     if charge is None or any(line.nanos is None for line in charge.lines):
-        yield "A line without a rate is not in the total."
+        yield say("A line without a rate is not in the total.")
     for reason in charge.unknown if charge else ():
-        yield f"Not known: {reason}."
+        yield say("Not known: {reason}.", reason=reason)
 
 
 def published(entry: Entry) -> tuple[int | None, str | None]:
@@ -235,7 +246,8 @@ def published(entry: Entry) -> tuple[int | None, str | None]:
 def _negotiated(entry: Entry) -> Iterator[str]:
     nanos, currency = published(entry)
     if nanos is not None and entry.price and entry.price.published:
-        yield f"At the rates that are published it would be {_bound(nanos)} {currency}."
+        published_cost = f"{_bound(nanos)} {currency}"
+        yield say("At the rates that are published it would be {cost}.", cost=published_cost)
 
 
 def _record(entry: Entry) -> dict[str, Any]:
@@ -274,4 +286,4 @@ def _amount(nanos: int | None) -> Any:
 def _bound(nanos: int | None) -> str:
     from meter.reports.money import shown_rate
 
-    return "an unknown amount" if nanos is None else shown_rate(_amount(nanos))
+    return say("an unknown amount") if nanos is None else shown_rate(_amount(nanos))

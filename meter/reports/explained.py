@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from meter.charge import price_call
 from meter.fx import FxTable
+from meter.lang import say, term
 from meter.reports.money import amount, per, whole_nanos
-from meter.reports.render import Column, table, visible
+from meter.reports.render import Column, led, table
 from meter.reports.slices import in_nanos, slices_of
 from meter.reports.summary import summarize
 
@@ -61,7 +62,7 @@ class Sum:
             "provider": self.provider or None,
             "price": price and price.source,
             "price_from": price and price.valid_from,
-            "item": self.item,
+            "item": term(self.item),
             "calls": self.calls,
             "quantity": self.quantity if self.item not in {RECORDED, CORRECTION} else None,
             "rate": rate,
@@ -120,9 +121,9 @@ class Explained:
     def screen(self) -> Iterator[str]:
         """Yield it for people."""
         for name, text in self.header.lines():
-            yield f"{name:<10}{visible(text)}\n"
+            yield led(name, text)
         if not self.lines:
-            yield "\nNo calls in this window.\n"
+            yield f"\n{say('No calls in this window.')}\n"
             return
         names = ["model", "provider", "price", "item", "calls", "quantity", "rate", "per", "amount", "currency"]
         converted = any(line.currency != line.cost_currency for line in self.lines)
@@ -131,14 +132,16 @@ class Explained:
         columns = [Column(name, kind=kinds.get(name, "text")) for name in names]
         where = ("cost", "cost_currency") if converted else ("amount", "currency")
         totals = [
-            {"model": "total", where[0]: amount(nanos), where[1]: code} for code, nanos in sorted(self.sums.items())
+            {"model": say("total"), where[0]: amount(nanos), where[1]: code}
+            for code, nanos in sorted(self.sums.items())
         ]
         yield "\n" + table(columns, self.records(), totals) + "\n"
-        yield "A line is rounded call by call, so that the lines add up to the total exactly.\n"
+        yield say("A line is rounded call by call, so that the lines add up to the total exactly.") + "\n"
         if self.is_equal:
-            yield "`meter report` says the same of these calls, to the nano-unit.\n"
+            yield say("`meter report` says the same of these calls, to the nano-unit.") + "\n"
         else:
-            yield "`meter report` says something else of these calls: `meter ledger verify` names what differs.\n"
+            told = "`meter report` says something else of these calls: `meter ledger verify` names what differs."
+            yield say(told) + "\n"
 
 
 def explain(ledger: Ledger, ask: Ask, told: Callable[[str, int], None]) -> Explained:

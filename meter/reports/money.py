@@ -5,6 +5,8 @@ from __future__ import annotations
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
 
+from meter.lang import term
+
 Nanos = int | Fraction
 """Nano-units (1e-9) of a currency: whole as they were charged, a fraction once converted."""
 NANO = 1_000_000_000
@@ -80,8 +82,8 @@ def per(item: str, rate: Decimal) -> tuple[Decimal, str]:
     from meter.price import TOKEN_ITEMS  # no report of sums needs rates
 
     if item in TOKEN_ITEMS:
-        return _plain(rate.scaleb(6, _EXACT)), "1M tokens"
-    return _plain(rate), {"machine_second": "second"}.get(item, item.replace("_", " "))
+        return _plain(rate.scaleb(6, _EXACT)), term("1M tokens")
+    return _plain(rate), term({"machine_second": "second"}.get(item, item.replace("_", " ")))
 
 
 def _plain(value: Decimal) -> Decimal:

@@ -10,9 +10,11 @@ from meter.address import masked
 from meter.entry import now
 from meter.errors import InputError
 from meter.hold import is_gone
+from meter.lang import say
 from meter.ledger.query import Difference
 from meter.reports import beside
-from meter.reports.render import Column, visible
+from meter.reports.render import Column, led
+from meter.reports.wording import joined
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -59,32 +61,34 @@ class Verification:
 
     def screen(self) -> Iterator[str]:
         """Yield it for people."""
-        yield f"Ledger    {visible(self.url)}\n"
+        yield led(say("Ledger"), self.url)
         for place, line in enumerate(self._checked()):
-            yield f"{'' if place else 'Checked':<10}{line}\n"
+            yield led("" if place else say("Checked"), line)
         if not self.found:
-            yield "\nEverything in it follows from its usage and prices, to the nano-unit.\n"
+            yield f"\n{say('Everything in it follows from its usage and prices, to the nano-unit.')}\n"
             return
         yield "\n"
         for each in self.listed:
-            yield f"{each.check:<10}{visible(each.row)}\n{'':<10}{visible(_worded(each))}\n"
+            yield led(each.check, each.row) + led("", _worded(each))
         rest = self.found.total() - len(self.listed)
         if rest:
-            yield f"{rest:,} more; --limit {self.found.total()} lists them.\n"
-        counts = ", ".join(f"{number:,} in {check}" for check, number in self.found.items())
-        yield f"\nDiffers: {counts}.\n"
+            yield say("{count:,} more; --limit {limit} lists them.", count=rest, limit=self.found.total()) + "\n"
+        counts = joined(say("{count:,} in {check}", count=number, check=check) for check, number in self.found.items())
+        yield f"\n{say('Differs: {counts}.', counts=counts)}\n"
         if {"holds", "spill"} & self.found.keys():
-            yield "`meter ledger recover` settles what was left in flight and takes in what waits beside the ledger.\n"
+            told = "`meter ledger recover` settles what was left in flight and takes in what waits beside the ledger."
+            yield say(told) + "\n"
         if self.found.keys() - {"holds", "spill", "rejected"}:
-            yield "Somebody changed the file, or it is damaged: compare it with a backup. Nothing was changed now.\n"
+            told = "Somebody changed the file, or it is damaged: compare it with a backup. Nothing was changed now."
+            yield say(told) + "\n"
 
     def _checked(self) -> list[str]:
-        of = {"prices": 0, **self.checked}
-        sums = sum(of.get(level, 0) for level in ("months", "days", "quarters"))
+        of: dict[str, int] = {"prices": 0, **self.checked}
+        of["sums"] = sum(of.get(level, 0) for level in ("months", "days", "quarters"))
         return [
-            f"{of['entries']:,} entries, {of['recomputed']:,} of them recomputed from usage and price",
-            f"{of['reversals']:,} reversals, {of['prices']:,} prices, {sums:,} sums by month, day and quarter-hour",
-            f"{of['tables']:,} tables, {of['triggers']:,} triggers, {of['holds']:,} holds, what waits beside it",
+            say("{entries:,} entries, {recomputed:,} of them recomputed from usage and price", **of),
+            say("{reversals:,} reversals, {prices:,} prices, {sums:,} sums by month, day and quarter-hour", **of),
+            say("{tables:,} tables, {triggers:,} triggers, {holds:,} holds, what waits beside it", **of),
         ]
 
 
