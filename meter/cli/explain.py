@@ -146,6 +146,7 @@ def _facts(entry: Entry, zone_name: str) -> Iterator[tuple[str, str]]:
 
 
 def _tokens(entry: Entry) -> str:
+    from meter.reports.wording import joined
 
     usage = entry.usage
     if usage is None:
