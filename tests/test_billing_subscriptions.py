@@ -414,6 +414,33 @@ class TestApi:
         assert from_api(tmp_path, {**API, "discounts": [{"coupon": coupon, "start": 1793520720}]}).exit_code == 0
         assert [price for _, _, _, price, _ in phases("cus_9")] == [15, 20]
 
+    @pytest.mark.parametrize(("order", "first"), [((0, 1), 11), ((1, 0), 12)])
+    def test_several_coupons_come_off_in_the_order_in_which_they_are_listed(
+        self, tmp_path: Path, order: tuple[int, int], first: int
+    ) -> None:
+        """20 % and 5.00 off 20.00: 16.00 and 11.00, or 15.00 and 12.00; the 5.00 are of one bill, the 20 % of two."""
+        coupons = (
+            {"id": "P", "percent_off": 20, "duration": "repeating", "duration_in_months": 2},
+            {"id": "A", "amount_off": 500, "currency": "usd", "duration": "once"},
+        )
+        discounts = [{"coupon": coupons[at], "start": 1793520720} for at in order]
+        assert from_api(tmp_path, {**API, "discounts": discounts}).exit_code == 0
+        assert [(since, until, price) for _, since, until, price, _ in phases("cus_9")] == [
+            ("2026-11-01 08:12", "2026-12-01 08:12", first),
+            ("2026-12-01 08:12", "2027-01-01 08:12", 16),
+            ("2027-01-01 08:12", None, 20),
+        ]
+
+    def test_two_coupons_of_which_one_begins_later(self, tmp_path: Path) -> None:
+        """From the bill of December on the second one comes off too: 20 - 2 - 1.80."""
+        coupons = [{"id": name, "percent_off": 10, "duration": "forever"} for name in "AB"]
+        discounts = [{"coupon": coupons[0], "start": 1793520720}, {"coupon": coupons[1], "start": 1794268800}]
+        assert from_api(tmp_path, {**API, "discounts": discounts}).exit_code == 0
+        assert [(since, float(price)) for _, since, _, price, _ in phases("cus_9")] == [
+            ("2026-11-01 08:12", 18),
+            ("2026-12-01 08:12", 16.2),
+        ]
+
     def test_a_pause_ends_when_it_is_to_resume(self, tmp_path: Path) -> None:
         pause = {"behavior": "void", "resumes_at": 1796083200}
         assert from_api(tmp_path, {**API, "pause_collection": pause}).exit_code == 0
@@ -455,7 +482,7 @@ class TestApi:
         ("fields", "says"),
         [
             ({"discounts": ["di_1"]}, "export them with expand[]=data.discounts"),
-            ({"discounts": [{}, {}]}, "one coupon at a time"),
+            ({"discounts": [{}, {}]}, "one of its discounts names no coupon"),
             ({"items": {"data": []}}, "items has nothing with a price"),
             ({"items": {"data": [{"price": "price_9"}]}}, "something without a price"),
             ({"items": {"data": [{"price": {"id": "tiered", "currency": "usd"}}]}}, '"tiered" has no one amount'),

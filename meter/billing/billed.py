@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from meter.billing.phases import NEVER, clipped, earlier_anchor
@@ -10,7 +11,7 @@ from meter.period import Interval, boundary, nth_period
 from meter.plan import Subscription
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
 
     from meter.billing.coupon import Coupon
@@ -40,7 +41,8 @@ class Billed:
     anchor: datetime
     spoken: datetime
     """From here on the row says what holds; what was recorded of the time before stays."""
-    coupon: Coupon | None = None
+    coupons: tuple[Coupon, ...] = ()
+    """In the order in which they come off a bill: each of what the ones before leave."""
     channel: str = ""
     zone: str = "UTC"
 
@@ -94,19 +96,16 @@ class Billed:
         )
 
     def _discounted(self, whole: Subscription) -> list[Subscription]:
-        """Return a phase cut where the coupon begins and ends."""
-        if self.coupon is None or whole.state == "trialing":
+        """Return a phase cut where a coupon begins or ends."""
+        if not self.coupons or whole.state == "trialing":
             return [whole]
-        begins, ends = self._coupon_bounds(whole, self.coupon)
-        bill = whole.price_nanos * (whole.seats if whole.conditions.per_seat else 1)
-        # what comes off is rounded on the whole bill, so the price is that of all seats
-        lower = replace(
-            whole,
-            price_nanos=bill - self.coupon.off(bill, whole.currency),
-            conditions=replace(whole.conditions, per_seat=False, min_seats=1),
-        )
-        before, after = clipped([whole], whole.since, begins), clipped([whole], ends, NEVER)
-        return [*before, *clipped([lower], begins, ends), *after]
+        bounds = [self._coupon_bounds(whole, coupon) for coupon in self.coupons]
+        cuts = sorted({at for each in bounds for at in each if whole.since < at < NEVER})
+        found = []
+        for since, until in pairwise([whole.since, *cuts, NEVER]):
+            on = [coupon for coupon, (begins, ends) in zip(self.coupons, bounds, strict=True) if begins <= since < ends]
+            found += clipped([_lower(whole, on) if on else whole], since, until)
+        return found
 
     def _coupon_bounds(self, phase: Subscription, coupon: Coupon) -> tuple[datetime, datetime]:
         """Return from where on the bills are lower, and up to where: the beginnings of billing periods."""
@@ -124,3 +123,14 @@ class Billed:
         anchor = earlier_anchor(self.anchor, phase.interval, self.since, self.zone)
         _, begins, ends = nth_period(anchor, phase.interval, at, self.zone)
         return begins if begins == at and not next_one else ends
+
+
+def _lower(whole: Subscription, coupons: Iterable[Coupon]) -> Subscription:
+    """Return a phase at what coupons leave of its bill.
+
+    What comes off is rounded on the whole bill, so the price is that of all seats.
+    """
+    bill = whole.price_nanos * (whole.seats if whole.conditions.per_seat else 1)
+    for coupon in coupons:
+        bill -= coupon.off(bill, whole.currency)
+    return replace(whole, price_nanos=bill, conditions=replace(whole.conditions, per_seat=False, min_seats=1))

@@ -71,24 +71,26 @@ class Reader:
             trial_until=cells.instant("trial_end", "trial_end_utc"),
             anchor=anchor,
             spoken=since if self.replaces_past else max(_changed(cells, since), period[0] or since),
-            coupon=self._coupon(row.cells, cells, theirs.currency),
+            coupons=self._coupons(row.cells, cells, theirs.currency),
             channel=cells.text("channel") or self.channel,
             **_state(row.cells, cells, status, period[0]),
         )
 
-    def _coupon(self, values: Mapping[str, Any], cells: Cells, currency: str) -> Coupon | None:
+    def _coupons(self, values: Mapping[str, Any], cells: Cells, currency: str) -> tuple[Coupon, ...]:
+        """Return the coupons of a row; Stripe takes several off in the order in which it lists them."""
         given = values.get("discount") or values.get("discounts")
-        if not given and not (isinstance(values.get("coupon"), str) and cells.text("coupon")):
-            return None
-        if not given:
-            return self._named(cells.text("coupon"))
-        several = given if isinstance(given, list) else [given]
-        if len(several) > 1:
-            raise InputError(f"discounts has {len(several)} of them; one coupon at a time can be taken in.")
-        discount = several[0]
+        if given:
+            return tuple(self._coupon(each, currency) for each in (given if isinstance(given, list) else [given]))
+        if isinstance(values.get("coupon"), str) and cells.text("coupon"):
+            return (self._named(cells.text("coupon")),)
+        return ()
+
+    def _coupon(self, discount: Any, currency: str) -> Coupon:
         if not isinstance(discount, dict):
             raise InputError(f'discounts has only the id "{discount}"; export them with expand[]=data.discounts.')
         coupon = discount.get("coupon") or (discount.get("source") or {}).get("coupon")
+        if not coupon:
+            raise InputError("one of its discounts names no coupon; export them with expand[]=data.discounts.")
         since = Cells(discount, "UTC").instant("start")
         if not isinstance(coupon, dict):
             return replace(self._named(str(coupon)), since=since)
