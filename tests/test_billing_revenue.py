@@ -76,7 +76,8 @@ def test_the_same_file_again_adds_nothing_and_a_longer_one_what_is_new(tmp_path:
     assert "Events: 0 new, 8 as recorded." in taken(tmp_path, BALANCE).output
     assert listed() == before
     longer = BALANCE + "txn_7,2026-11-08 00:00:00,usd,20.00,0,20,charge,cus_4,\n"
-    assert "Events: 1 new, 8 as recorded." in taken(tmp_path, longer).output
+    # the charge, and that its fee is 0
+    assert "Events: 2 new, 8 as recorded." in taken(tmp_path, longer).output
 
 
 def test_a_dry_run_says_the_same_and_writes_nothing(tmp_path: Path) -> None:

@@ -155,7 +155,9 @@ def _with(event: RevenueEvent, cells: Cells) -> Iterator[RevenueEvent]:
     """Yield the fee and the tax that come with an event."""
     for kind in ("fee", "tax"):
         amount = cells.amount_nanos(kind, signed=True)
-        if amount and event.kind != kind:
+        # a 0 that stands there says that there is none, where the plan would say something else
+        is_said = bool(amount) or (amount == 0 and event.kind == "charge")
+        if amount is not None and is_said and event.kind != kind:
             yield replace(
                 event,
                 kind=kind,

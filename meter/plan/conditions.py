@@ -164,10 +164,18 @@ class Conditions:
 
     def net_nanos(self, charge_nanos: int, channel: str = "", *, with_fixed: bool = True) -> int:
         """Return what is left of a charge without tax and the channel's fee, in nano-units."""
+        kept = self.kept_nanos(charge_nanos, channel, with_fixed=with_fixed)
+        return charge_nanos - self.tax_nanos(charge_nanos) - kept
+
+    def tax_nanos(self, charge_nanos: int) -> int:
+        """Return the tax that a charge contains."""
         percent, scale = self.tax_percent.as_integer_ratio()
-        tax = charge_nanos - half_even(charge_nanos * 100 * scale, 100 * scale + percent) if percent else 0
+        return charge_nanos - half_even(charge_nanos * 100 * scale, 100 * scale + percent) if percent else 0
+
+    def kept_nanos(self, charge_nanos: int, channel: str = "", *, with_fixed: bool = True) -> int:
+        """Return what the channel of payment keeps of a charge."""
         fee = next((fee for fee in self.fees if fee.channel == channel), None)
-        return charge_nanos - tax - (fee.nanos(charge_nanos, with_fixed=with_fixed) if fee else 0)
+        return fee.nanos(charge_nanos, with_fixed=with_fixed) if fee else 0
 
     def to_json(self) -> str:
         """Return the conditions as the ledger keeps them; what is as by default is left out."""

@@ -126,6 +126,7 @@ class Header:
             yield "" if place else say("Evidence"), text
         if any(self.revenue_users[:2]):
             yield say("Revenue"), self._revenue()
+            yield "", say("net of tax and channel fees, as recorded with charges or else as the plan says")
         for place, text in enumerate(self._overage()):
             yield "" if place else say("Overage"), text
         if self.spilled:

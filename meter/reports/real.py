@@ -2,6 +2,9 @@
 
 A charge covers the time it names, else the billing period of the user's subscription that it falls in. What covers a
 time does not depend on the window that is looked at, so that any partition of a window adds up.
+
+Real revenue is without tax and the channel's fee, as what is expected is: those that were recorded, and of a charge for
+whose time none were, those that the plan states. Of a refund or dispute the plan's tax comes back, of the fee nothing.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from meter.period import nth_period
+from meter.reports.deducted import deducted
 from meter.revenue import PAID_BY_USER
 
 if TYPE_CHECKING:
@@ -61,7 +65,7 @@ def real_of(ledger: Ledger, ask: Ask, subscriptions: Sequence[Subscription]) -> 
     around = timedelta(days=min(days, _MOST_DAYS) + 1)
     since = None if ask.window.since.year < 1970 + around.days // 365 + 2 else ask.window.since - around
     until = None if ask.window.until.year > 9990 - around.days // 365 - 2 else ask.window.until + around
-    found = ledger.revenue_events(ask.where.get("user"), since=since, until=until)
+    found = _fetched(ledger, ask.where.get("user"), since, until)
     known = (replace(event, user=_user(ask, event.user)) for event in found)
     events = [event for event in known if "user" not in ask.where or event.user == ask.where["user"]]
     if not events:
@@ -73,17 +77,29 @@ def real_of(ledger: Ledger, ask: Ask, subscriptions: Sequence[Subscription]) -> 
     return _allotted(events, of_users)
 
 
+def _fetched(
+    ledger: Ledger, user: str | None, since: datetime | None, until: datetime | None
+) -> Sequence[RevenueEvent]:
+    """Return the events of a time, and those in the time that these are for: the tax of a charge may stand there."""
+    found = ledger.revenue_events(user, since=since, until=until)
+    begins = min((each.since or each.at for each in found), default=since)
+    ends = max((each.until or each.at for each in found), default=until)
+    if since is None or until is None or begins is None or ends is None or (begins >= since and ends <= until):
+        return found
+    return ledger.revenue_events(user, since=min(since, begins), until=max(until, ends))
+
+
 def _user(ask: Ask, name: str | None) -> str | None:
     """Return the user that a name stands for."""
     return name if name is None or ask.users is None else ask.users.resolve(name)
 
 
-def _allotted(events: Iterable[RevenueEvent], of_users: Mapping[str | None, Sequence[Subscription]]) -> Real:
+def _allotted(events: Sequence[RevenueEvent], of_users: Mapping[str | None, Sequence[Subscription]]) -> Real:
     """Return events with the time they are for, those that come with a charge with that one's."""
     covered: dict[str, list[Stretch]] = defaultdict(list)
     spread: dict[tuple[str, str], Stretch] = {}
     allotted = []
-    for event in sorted(events, key=lambda each: each.charge != ""):
+    for event in sorted([*events, *deducted(events, of_users)], key=lambda each: each.charge != ""):
         time = None if event.since is None or event.until is None else (event.since, event.until)
         if event.kind == "charge":
             period = time or _period_of(event.at, of_users.get(event.user, ()))
