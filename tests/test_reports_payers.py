@@ -9,9 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from meter.lang import spoken
 from meter.ledger import open_ledger
+from meter.plan import Conditions
 from meter.reports.directory import known_users
+from meter.reports.overview import notes
 from meter.reports.portfolio import portfolio
+from meter.reports.who import team_line
 from meter.users import Membership
 from tests.reporting import NANO, call, november, plan, subscribe, utc
 
@@ -108,6 +112,35 @@ def test_by_user_everybody_keeps_one_line(shop: Ledger) -> None:
     rows = {str(row.labels[0]): row.cost_nanos for row in november(shop).rows}
     assert rows == {"bob": 4 * NANO, "(team acme)": 0}
     assert {percent: users for percent, users, _ in made(shop).top} == {1: 1, 5: 1, 10: 1}
+
+
+def test_a_team_that_costs_more_than_it_brings_is_one_loss_maker(shop: Ledger) -> None:
+    shop.append([call("alice", 60 * NANO, at=utc(6)), call("bob", 40 * NANO, at=utc(6), team="acme")])
+    found = made(shop)
+    (team,) = (line for line in found.plans if line.row.labels[0] == "team")
+    lost = 100 * NANO - int(team.row.revenue_nanos or 0)
+    assert (team.loss_makers, team.loss_nanos) == (1, lost)
+    assert (found.totals[0].loss_makers, found.totals[0].loss_nanos) == (1, lost)
+    assert [(row.labels[0], row.plan, row.cost_nanos) for row in found.worst] == [
+        (team_line("acme"), "team", 100 * NANO)
+    ]
+
+
+def test_a_team_with_more_members_than_seats_needs_attention(shop: Ledger) -> None:
+    seat = replace(plan(shop, "seat", 30), conditions=Conditions(per_seat=True, min_seats=2))
+    shop.add_team("wide")
+    shop.add_subscription(replace(seat.subscribe("wide", utc(1, 0), zone="UTC"), team=True))
+    for user in ("u1", "u2"):
+        join(shop, "wide", user)
+    assert not made(shop).crowded
+    join(shop, "wide", "u3", since=10)
+    found = made(shop)
+    assert found.record()["crowded"] == [{"team": "wide", "members": 3, "seats": 2}]
+    assert ("Seats", "wide has 3 members and seats for 2") in list(notes(found))
+    with spoken("zh"):
+        assert ("席位", "团队 wide 有 3 位成员，席位 2 个") in list(notes(found))
+    join(shop, "wide", "u4", since=25)
+    assert len(made(shop).crowded[0].users) == 3
 
 
 def test_a_member_without_a_plan_shows_that_of_the_team(shop: Ledger) -> None:

@@ -161,6 +161,14 @@ def notes(portfolio: Portfolio) -> Iterator[tuple[str, str]]:
             one = line.idle == 1
             told = "1 user paid {paid} and made no call" if one else "{users:,} users paid {paid} and made no call"
             yield say("Unused"), say(told, users=line.idle, paid=paid)
+    for each in portfolio.crowded:
+        members = say(
+            "{team} has {members:,} members and seats for {seats:,}",
+            team=each.team,
+            members=len(each.users),
+            seats=each.seats,
+        )
+        yield say("Seats"), members
     if portfolio.top:
         (users, share), *more = _shares(portfolio)
         dearest = say("{users} make {share} of the cost", users=users, share=share)

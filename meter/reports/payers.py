@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from meter.reports.ask import Ask
 from meter.reports.margin import in_force
+from meter.reports.row import sum_rows
 from meter.reports.summary import summarize
 from meter.reports.who import TEAM, team_line
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from meter.ledger import Ledger
@@ -90,6 +91,21 @@ def rows_by_payer(ledger: Ledger, report: Report) -> Sequence[Row]:
     given = {each.name: getattr(ask, each.name) for each in fields(Ask)}
     plans = {team_line(team): subscriptions[-1].plan for team, subscriptions in teams.items()}
     return [_paid(row, plans) for row in summarize(ledger, ByPayer(**given, teams=teams, own=own)).rows]
+
+
+def with_teams_whole(rows: Iterable[Row], currency: str) -> list[Row]:
+    """Return rows by payer where each team is one: its fee and what its members called on its plan."""
+    found: list[Row] = []
+    teams: dict[str | None, list[Row]] = {}
+    for row in rows:
+        if row.kind == TEAM:
+            teams.setdefault(row.labels[-1] or row.labels[0], []).append(row)
+        else:
+            found.append(row)
+    for team, of_team in teams.items():
+        plan = next((row.plan for row in of_team if row.plan), None)
+        found += [replace(row, labels=(team,), plan=plan, kind=TEAM) for row in sum_rows(of_team, currency)]
+    return found
 
 
 def _paid(row: Row, plans: Mapping[Any, str]) -> Row:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from meter.reports.ask import UNATTRIBUTED
 from meter.reports.money import amount, decimal_of
-from meter.reports.payers import rows_by_payer
+from meter.reports.payers import rows_by_payer, with_teams_whole
 from meter.reports.row import COUNTS, Row, sum_rows
+from meter.reports.teams import teams_of
 from meter.reports.who import INTERNAL, SHARED, TEAM, Apart, is_customer, is_user
 
 if TYPE_CHECKING:
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from meter.ledger import Ledger
+    from meter.reports.ask import Ask
     from meter.reports.money import Nanos
     from meter.reports.summary import Report
+    from meter.reports.teams import Team
 
 KINDS = ("paying", "unmetered", "trial", "free", "teams", "internal", "shared", "unattributed")
 """What users are, as they are listed; each is one of them, so that they add up. `unmetered` pay and made no call.
@@ -44,11 +47,11 @@ class Line:
     users: int
     """Who made a call or had a subscription."""
     loss_makers: int
-    """Of them: those who pay and cost more than they brought."""
+    """Those who pay and cost more than they brought; a team with its members is one."""
     loss_nanos: Nanos
     """What these cost beyond what they brought, in the currency of the revenue."""
     idle: int
-    """Of them: those who paid and made no call."""
+    """Of the users: those who paid and made no call."""
     idle_nanos: Nanos
     """What these brought."""
 
@@ -79,11 +82,13 @@ class Portfolio:
     totals: tuple[Line, ...]
     """By currency."""
     worst: tuple[Row, ...]
-    """Up to WORST users who cost more than they brought, whether they pay or not, the dearest first."""
+    """Up to WORST users and teams who cost more than they brought, whether they pay or not, the dearest first."""
     top: tuple[tuple[int, int, Fraction], ...]
     """Per cent of the users, how many that are, and their share of the cost; empty without cost in one currency."""
     first_call: datetime | None
     """UTC instant of the ledger's first call."""
+    crowded: tuple[Team, ...] = ()
+    """Teams that have more members than seats at the end of the window, or now where it still runs."""
 
     def record(self) -> dict[str, Any]:
         """Return the portfolio as JSON has it."""
@@ -105,6 +110,7 @@ class Portfolio:
             ],
             "run_rate": _amount(self.run_rate_nanos),
             "first_call": self.first_call,
+            "crowded": [{"team": each.team, "members": len(each.users), "seats": each.seats} for each in self.crowded],
         }
 
     @property
@@ -127,17 +133,26 @@ def portfolio(ledger: Ledger, report: Report) -> Portfolio:
     """Return a report by user put together by plan and by kind."""
     rows = report.rows if report.has_periods else rows_by_payer(ledger, report)
     named = [row for row in report.rows if is_customer(row.labels[0], row.kind)]
-    paying = [row for row in rows if is_customer(row.labels[0], row.kind)]
+    bearing = with_teams_whole(rows, report.header.ask.currency)
+    bearing = [row for row in bearing if row.kind == TEAM or is_customer(row.labels[0], row.kind)]
     span = ledger.span()
     return Portfolio(
         report=report,
         plans=_plans(report, rows),
         kinds=tuple(sorted(_lines(report, rows, kind_of), key=lambda line: KINDS.index(str(line.row.labels[0])))),
         totals=tuple(_line(rows, total) for total in sum_rows(rows, report.header.ask.currency)),
-        worst=tuple(sorted(filter(_costs_more, paying), key=lambda row: row.gross_profit_nanos or 0)[:WORST]),
+        worst=tuple(sorted(filter(_costs_more, bearing), key=lambda row: row.gross_profit_nanos or 0)[:WORST]),
         top=_concentration(named, report.header.ask.currency),
         first_call=span[0] if span else None,
+        crowded=_crowded(ledger, report.header.ask),
     )
+
+
+def _crowded(ledger: Ledger, ask: Ask) -> tuple[Team, ...]:
+    if not (ask.users and ask.users.teams and ask.has_revenue):
+        return ()
+    teams = teams_of(ledger, at=min(ask.now, ask.window.until - _US))
+    return tuple(each for each in teams if each.seats is not None and len(each.users) > each.seats)
 
 
 def _plans(report: Report, rows: Sequence[Row]) -> tuple[Line, ...]:
@@ -187,7 +202,7 @@ def _lines(report: Report, rows: Sequence[Row], key: Callable[[Row], str | None]
 def _line(rows: Sequence[Row], total: Row) -> Line:
     """Return a line of those of the rows whose money is in the currency of a total."""
     own = [row for row in rows if row.cost_currency == total.cost_currency]
-    losing = [row for row in own if _costs_more(row) and kind_of(row) == "paying"]
+    losing = [row for row in with_teams_whole(own, total.cost_currency) if _costs_more(row) and _pays(row)]
     idle = [row for row in own if kind_of(row) == "unmetered"]
     return Line(
         row=total,
@@ -205,6 +220,11 @@ def _by_user(rows: Iterable[Row]) -> dict[tuple[str | None, ...], list[Row]]:
     for row in rows:
         users.setdefault(row.labels, []).append(row)
     return users
+
+
+def _pays(row: Row) -> bool:
+    """Tell whether a row is a paying user's, or a team's."""
+    return kind_of(row) == "paying" or (row.kind == TEAM and bool(row.fee_nanos or row.revenue_nanos))
 
 
 def _costs_more(row: Row) -> bool:
