@@ -114,13 +114,20 @@ def _plan(each: Charged) -> str:
     return say("{terms}: {fee} in this window", terms=joined(terms), fee=fee)
 
 
+MEASURES = {
+    "cost": "{amount} {code} of use",
+    "calls": "{amount} calls",
+    "tokens": "{amount} tokens",
+    "input_tokens": "{amount} input tokens",
+    "output_tokens": "{amount} output tokens",
+}
+"""What can be included, in words."""
+
+
 def _allowance(allowed: Allowance) -> str:
-    what = term(allowed.measure.replace("_", " "))
-    if allowed.measure == "cost":
-        what = say("{code} of use", code=allowed.currency)
     window = allowed.window
     told: dict[str, Any] = {
-        "included": f"{_number(allowed.included)} {what}",
+        "included": say(MEASURES[allowed.measure], amount=_number(allowed.included), code=allowed.currency),
         "when": span_said(show(window.since, window.zone), show(window.until, window.zone)),
         "used": None if allowed.used is None else _number(allowed.used),
         "left": _number(allowed.left or Decimal(0)),
