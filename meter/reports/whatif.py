@@ -11,9 +11,9 @@ from meter.errors import UnknownName, suggest
 from meter.reports.portfolio import portfolio
 from meter.reports.row import sum_rows
 from meter.reports.summary import summarize
-from meter.reports.whatif_ladder import ladder, pays, stakes_of
-from meter.reports.whatif_ledger import Imagined
-from meter.reports.whatif_moves import moves_of, no_calls, served_in
+from meter.reports.whatif_ladder import ladder, pays, stakes_of, whole
+from meter.reports.whatif_ledger import Imagined, narrowed
+from meter.reports.whatif_moves import moves_of, no_calls
 from meter.reports.whatif_sums import Move
 from meter.reports.whatif_ways import Ground, ways_back
 
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from meter.ledger import Ledger
+    from meter.ledger.query import Query
     from meter.plan import Subscription
     from meter.reports.ask import Ask
+    from meter.reports.money import Nanos
     from meter.reports.portfolio import Portfolio
     from meter.reports.row import Row
     from meter.reports.summary import Report
@@ -60,17 +62,16 @@ def whatif(ledger: Ledger, ask: Ask, scenario: Scenario, target: Fraction | None
     Raises InputError for a window without calls, and for what means nothing in it.
     """
     ask = ask.of(ledger)
-    if not any(served_in(ledger, ask).values()):
-        raise no_calls(ask)
     check_plans(ledger, scenario)
-    moves = moves_of(ledger, ask, scenario)
     world = World(ledger, ask, scenario)
     today = world.report()
+    if not today.header.count("calls"):
+        raise no_calls(ask)
+    moves = moves_of(world.as_it_is, ask, scenario)
     after = world.report(moves.moves, imagined=True)
     base = world.report(imagined=True)
-    doubled = world.report(world.factors(moves, 2), imagined=True)
-    alone = all(len(each.totals) == 1 and is_alone(each.totals[0]) for each in (base, doubled))
-    stakes = tuple(stakes_of(base, doubled)) if alone else ()
+    alone = len(base.totals) == 1 and is_alone(base.totals[0])
+    stakes = tuple(world.stakes(moves)) if alone else ()
     cut = capped(after, scenario.cap)
     told = alone and len(after.totals) == 1 and is_alone(after.totals[0])
     ways = tuple(world.ways(moves.moves, target)) if told and target is not None else ()
@@ -95,6 +96,8 @@ class World:
         self._ledger, self._ask, self._scenario = ledger, ask, scenario
         self._memory: Memory = {}
         self._made: dict[tuple[Move, ...], Report] = {}
+        self.as_it_is = cast("Ledger", Imagined(ledger, self._memory))
+        """The ledger, asked each question once."""
 
     def report(self, moves: Sequence[Move] = (), *, imagined: bool = False, scenario: Scenario | None = None) -> Report:
         """Return the report by user; with other fees and another use only where `imagined`."""
@@ -120,13 +123,48 @@ class World:
         )
         yield from ways_back(ground, target)
 
-    def factors(self, moves: Moves, factor: int) -> tuple[Move, ...]:
-        """Return the moves of a ladder: the swapped calls at so many times what they were charged."""
+    def stakes(self, moves: Moves) -> list[Stake]:
+        """Return what each line costs and brings, and how much of that is of the calls whose factor the ladder has."""
+        base = self.report(imagined=True)
+        if not moves.models and not self.as_it_is.summarize(narrowed_to_booked(self._ask)):
+            return stakes_of(base, base, Fraction(0))
         meant = self._scenario
-        return tuple(
-            Move(model=model, purposes=meant.purposes, share=meant.share, factor=Fraction(factor))
+        if (swapped := self._swapped(moves)) is not None:
+            return [replace(stake, swapped=swapped.get(row.labels, 0)) for stake, row in _each(base)]
+        doubled = tuple(
+            Move(model=model, purposes=meant.purposes, share=meant.share, factor=Fraction(2))
             for model in moves.models or (None,)
         )
+        return stakes_of(base, self.report(doubled, imagined=True))
+
+    def _swapped(self, moves: Moves) -> dict[tuple[str | None, ...], Nanos] | None:
+        """Return what the swapped calls of each line cost; None where that is not in one sum.
+
+        They are not where costs are converted or spread, and where everybody uses more.
+        """
+        ask, meant = self._ask, self._scenario
+        if not moves.models or ask.allocate or meant.usage != 1:
+            return None
+        found: dict[tuple[str | None, ...], Nanos] = {}
+        for model in moves.models:
+            move = Move(model=model, purposes=meant.purposes)
+            query = narrowed(ask.query(ask.window.since, ask.window.until, ask.group), move)
+            for each in self.as_it_is.summarize(query) if query else ():
+                if each.currency not in {None, ask.currency}:
+                    return None
+                label = ask.row_of(each.key, ask.window.since)
+                found[label] = found.get(label, 0) + each.nanos
+        return {label: whole(nanos * meant.share) for label, nanos in found.items()}
+
+
+def _each(report: Report) -> Iterator[tuple[Stake, Row]]:
+    return zip(stakes_of(report, report, Fraction(0)), report.rows, strict=True)
+
+
+def narrowed_to_booked(ask: Ask) -> Query:
+    """Return the query for residuals of a window that were booked from a bill."""
+    query = ask.query(ask.window.since, ask.window.until)
+    return replace(query, where={**query.where, "kind": "booked"})
 
 
 def is_alone(total: Row) -> bool:

@@ -42,15 +42,15 @@ class Stake:
             return min(cost, cap.nanos)
         if not self.pays or cap.share is None:
             return cost
-        most = cap.share * self.fee
-        return min(cost, most.numerator if most.denominator == 1 else most)
+        return min(cost, whole(cap.share * self.fee))
 
     def at(self, factor: Fraction) -> Nanos:
         """Return the cost where swapped calls cost so many times as much."""
         if factor == 1 or not self.swapped:
             return self.cost
-        more = (factor - 1) * self.swapped
-        return self.cost + (more.numerator if more.denominator == 1 else more)
+        if factor.denominator == 1:
+            return self.cost + (factor.numerator - 1) * self.swapped
+        return self.cost + whole((factor - 1) * self.swapped)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,19 +73,31 @@ class Rung:
         return margin_of(self.revenue, self.revenue - self.cost)
 
 
-def stakes_of(base: Report, doubled: Report) -> list[Stake]:
-    """Return what each line costs and brings; `doubled` is the same report with the swapped calls twice as dear."""
-    dearer = {row.labels: row.cost_nanos or 0 for row in doubled.rows}
-    return [
-        Stake(
-            cost=row.cost_nanos or 0,
-            swapped=dearer.get(row.labels, 0) - (row.cost_nanos or 0),
-            revenue=row.revenue_nanos or 0,
-            fee=row.fee_nanos or 0,
-            pays=pays(row),
+def stakes_of(base: Report, dearer: Report, by: Fraction = Fraction(1)) -> list[Stake]:
+    """Return what each line costs and brings.
+
+    `dearer` is the same report where swapped calls cost `by` times as much more; 0 where all of the cost is swapped.
+    """
+    others = {row.labels: row.cost_nanos or 0 for row in dearer.rows} if by else {}
+    made = []
+    for row in base.rows:
+        cost = row.cost_nanos or 0
+        more = others.get(row.labels, 0) - cost if by else cost
+        made.append(
+            Stake(
+                cost=cost,
+                swapped=more if by in {0, 1} else whole(Fraction(more) / by),
+                revenue=row.revenue_nanos or 0,
+                fee=row.fee_nanos or 0,
+                pays=pays(row),
+            )
         )
-        for row in base.rows
-    ]
+    return made
+
+
+def whole(number: Fraction) -> Nanos:
+    """Return a number as a whole one where it is: those are added faster."""
+    return number.numerator if number.denominator == 1 else number
 
 
 def pays(row: Row) -> bool:

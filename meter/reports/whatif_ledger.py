@@ -59,9 +59,9 @@ class Imagined:
             return found
         groups = _groups(found)
         for move in self._moves:
-            narrowed = _narrowed(query, move)
-            if narrowed is not None:
-                self._move(groups, narrowed, move)
+            wanted = narrowed(query, move)
+            if wanted is not None:
+                self._move(groups, wanted, move)
         if self._usage != 1:
             self._use(groups, self._ask(_of_kind(query, "booked")) if _may_be_booked(query) else [])
         return _sums(groups)
@@ -77,13 +77,11 @@ class Imagined:
             return [self.summarize(query) for query in asked]
         every: list[dict[Group, list[int]]] = [_groups(sums) for sums in self._ledger.sum_each(stretches, where)]
         for move in self._moves:
-            narrowed = _narrowed(Query(where=where or {}), move)
-            if narrowed is not None:
-                for groups, parts in zip(every, self._ledger.sum_each(stretches, narrowed.where), strict=True):
+            wanted = narrowed(Query(where=where or {}), move)
+            if wanted is not None:
+                for groups, parts in zip(every, self._ledger.sum_each(stretches, wanted.where), strict=True):
                     for part in parts:
-                        _add(groups, ((), part.currency), _scaled(part, move.share), -1)
-                        again = _times_cost(_scaled(part, move.share), part, move.factor * move.share)
-                        _add(groups, ((), part.currency), again, 1)
+                        _scale_cost(groups, ((), part.currency), part, move)
         if self._usage != 1:
             for groups, query in zip(every, asked, strict=True):
                 self._use(groups, self._ask(_of_kind(query, "booked")) if _may_be_booked(query) else [])
@@ -122,11 +120,12 @@ class Imagined:
         more = ("price", "bracket") if move.own else ("bracket",) if by_size else ()
         for each in self._ask(replace(query, by=(*query.by, *more))):
             key = each.key[:width]
+            if move.is_scaled:
+                _scale_cost(groups, (key, each.currency), each, move)
+                continue
             part = _scaled(each, move.share)
             _add(groups, (key, each.currency), part, -1)
-            if move.is_scaled:
-                _add(groups, (key, each.currency), _times_cost(part, each, move.factor * move.share), 1)
-            elif rows is not None:
+            if rows is not None:
                 # the counts now, the money once all of the group is known
                 _add(groups, (key, into.get(key, each.currency)), _without_cost(part), 1)
             else:
@@ -188,7 +187,7 @@ def _of_kind(query: Query, kind: str) -> Query:
     return replace(query, where={**query.where, "kind": kind})
 
 
-def _narrowed(query: Query, move: Move) -> Query | None:
+def narrowed(query: Query, move: Move) -> Query | None:
     """Return the query for those of its calls that a move is about; None where it can be about none."""
     where: dict[str, Any] = dict(query.where)
     wanted: Mapping[str, Any] = {
@@ -223,11 +222,14 @@ def _scaled(calls: Sum, share: Fraction) -> list[int]:
     return amounts if share == 1 else [round(amount * share) for amount in amounts]
 
 
-def _times_cost(part: list[int], calls: Sum, factor: Fraction) -> list[int]:
-    made = list(part)
+def _scale_cost(groups: dict[Group, list[int]], group: Group, part: Sum, move: Move) -> None:
+    """Multiply the cost of the moved part of a sum, where nothing else of it changes."""
+    amounts = groups.setdefault(group, [0] * len(FIELDS))
+    more = (move.factor - 1) * move.share
+    by = more.numerator if more.denominator == 1 else more
     for name in (*_COST, *_LOST):
-        made[_AT[name]] = round(getattr(calls, name) * factor)
-    return made
+        if had := getattr(part, name):
+            amounts[_AT[name]] += round(had * by)
 
 
 def _without_cost(amounts: list[int], *, partial: bool = False) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -13,6 +14,7 @@ from meter.ledger.query import Query
 from meter.model import resolve
 from meter.pricebook import PriceBook
 from meter.reports.money import per, shown_rate
+from meter.reports.whatif_ledger import narrowed
 from meter.reports.whatif_scenario import plain
 from meter.reports.whatif_sums import SWAPPED, Move, explains, nanos_of_sum, table_of, why_rows
 
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from meter.reports.ask import Ask
     from meter.reports.whatif_scenario import Scenario, Swap
 
-MOST_ROWS = 200_000
+MOST_ROWS = 50_000
 """Calls that are gone through one by one; of more the sums are taken, and it is said that this is not exact."""
 _WEEK = timedelta(weeks=1)
 _OPENAI = re.compile(r"(ft:)?(gpt|chatgpt|o\d)\b")
@@ -74,8 +76,12 @@ class _Making:
 
     def __init__(self, ledger: Ledger, ask: Ask, scenario: Scenario) -> None:
         self._ledger, self._ask, self._scenario = ledger, ask, scenario
-        self._served, self._book = served_in(ledger, ask), PriceBook(ledger.prices())
+        self._book = PriceBook(ledger.prices())
         self.notes: list[str] = []
+
+    @functools.cached_property
+    def _served(self) -> Served:
+        return served_in(self._ledger, self._ask)
 
     def swapped(self, swap: Swap) -> Move:
         """Return what one swap does."""
@@ -144,10 +150,13 @@ class _Making:
 
     def _known(self, name: str) -> str:
         """Return the model that is meant; raise UnknownName where it served nothing in the window."""
-        names = {model for model, _ in self._served if model}
-        for meant in (name, resolve(name).name):
-            if meant in names:
+        window = self._ask.window
+        for meant in dict.fromkeys((name, resolve(name).name)):
+            # what is asked here is what the move asks again
+            wanted = narrowed(self._ask.query(window.since, window.until, self._ask.group), Move(model=meant))
+            if wanted is not None and self._ledger.summarize(wanted):
                 return meant
+        names = {model for model, _ in self._served if model}
         every = {str(each.key[0]) for each in self._ledger.summarize(Query(by=("model",))) if each.key[0]}
         listed = ", ".join(sorted(names)) or "none"
         if name in every or resolve(name).name in every:

@@ -83,7 +83,9 @@ def _copies(entries: int) -> str:
         "recorded_at": f"{to_us(SINCE)} + i * {step}",
         # no pattern of users and kinds repeats
         "user": "(SELECT user FROM entries WHERE seq = ?3 + 1 + ((i * 2654435761) >> 8) % ?4)",
-        "nanos": "nanos + i % 1000",
+        # what is charged is what the tokens come to
+        "output_tokens": "output_tokens + i % 1000",
+        "nanos": "nanos + i % 1000 * 600",
     }
     columns = entry_columns()
     values = ", ".join(changed.get(name, f"usual.{name}") for name in columns)
