@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 COMMANDS = {
+    "breakeven": "Show at which use a plan stops paying.",
     "chat": "Talk to a model from the terminal.",
     "demo": "Hold a dozen real chats and show what they cost.",
     "doctor": "Look for what is wrong, and say what to do.",
