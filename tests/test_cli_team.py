@@ -60,6 +60,16 @@ class TestMembers:
         said("team member acme " + " ".join(f"u{at}" for at in range(8)))
         assert "u0, u1, u2, u3, u4 and 3 more" in said("team list").stdout
 
+    @pytest.mark.parametrize("command", ["team list", "user list"])
+    def test_markdown_has_names_as_people_write_them(self, command: str) -> None:
+        said("team add acme")
+        said("team add zeta")
+        for team in ("acme", "zeta"):
+            said(f"team member {team} " + " ".join(f"u{at}" for at in range(7)))
+        found = said(f"{command} --md").stdout
+        assert ("acme, zeta" if command == "user list" else "u0, u1, u2, u3, u4, u5, u6") in found
+        assert "[" not in found
+
     def test_without_a_team_it_says_how_to_add_one(self, ledger_path: Path) -> None:
         open_ledger(ledger_path, zone="UTC").close()
         assert said("team list").stdout == "There is no team yet. Add one: `meter team add acme`\n"

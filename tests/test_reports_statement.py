@@ -23,6 +23,7 @@ from meter.reports import statement_page
 from meter.reports.ask import Ask
 from meter.reports.overage import overage_in
 from meter.reports.statement import Statement, statement
+from tests.commands import done
 from tests.reporting import NANO, NOW, call, lost, plan, rate, subscribe, utc
 
 if TYPE_CHECKING:
@@ -255,6 +256,13 @@ class TestCommand:
             "%2e.%2f..%2fetc%2fpasswd.json": "../../etc/passwd",
             "%e5%bc%a0%e4%bc%9f.json": "张伟",
         }
+
+    def test_no_line_that_is_no_users_gets_one(self, tmp_path: Path) -> None:
+        for line in (("user", "kind", "alice", "shared"), ("team", "add", "acme")):
+            done(*line)
+        done("subscription", "add", "plus", "--team", "acme", "--from", "2026-11-01")
+        assert self.run("--all", "--out", str(tmp_path / "out"), "--month", "2026-11").exit_code == 0
+        assert sorted(path.name[:4] for path in (tmp_path / "out").iterdir()) == ["%2e.", "%e5%"]
 
     @pytest.mark.parametrize(
         ("arguments", "says"),

@@ -72,9 +72,10 @@ def _write_all(opened: Ledger, ask: Ask, reader: Reader, out: Path) -> None:
     from meter.reports.statement import statement as stated
     from meter.reports.statement_page import write
     from meter.reports.summary import summarize
+    from meter.reports.who import is_user
 
     rows = summarize(opened, ask).rows
-    named = list(dict.fromkeys(row.labels[0] for row in rows if row.labels[0] is not None))
+    named = list(dict.fromkeys(label for row in rows if is_user(label := row.labels[0])))
     try:
         out.mkdir(parents=True, exist_ok=True)
         with Progress() as told:

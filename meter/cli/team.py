@@ -132,8 +132,9 @@ def list_(only: str | None, ledger: str | None) -> None:
         *(Column("team"), Column("members", kind="count"), Column("seats", kind="count"), Column("plan")),
         Column("users"),
     ]
-    if form() == "table":
-        records = [{**each, "users": _few(each["users"])} for each in records]
+    if form() in {"table", "md"}:
+        most = NAMED if form() == "table" else None
+        records = [{**each, "users": _named(each["users"], most)} for each in records]
     put_list(columns, records, "There is no team yet. Add one: `meter team add acme`")
 
 
@@ -147,6 +148,8 @@ def _record(each: Team) -> dict[str, Any]:
     }
 
 
-def _few(users: Sequence[str]) -> str | None:
-    more = f" and {len(users) - NAMED:,} more" if len(users) > NAMED else ""
-    return f"{', '.join(users[:NAMED])}{more}" or None
+def _named(users: Sequence[str], most: int | None) -> str | None:
+    """Return users in words: all of them, or the first and how many more."""
+    rest = len(users[most:]) if most else 0
+    more = f" and {rest:,} more" if rest else ""
+    return f"{', '.join(users[:most])}{more}" or None

@@ -91,7 +91,7 @@ def list_(user: str | None, ledger: str | None) -> None:
     some = [name for name in ("teams", "aliases", "plan") if any(record[name] for record in records)]
     columns = [Column(name) for name in ("user", "kind", *some, "first_call", "last_call")]
     absent = f'No user is known as "{user}".' if user else "There is no user yet: the first call makes one."
-    put_list(columns, records if form() != "table" else [_shown(each) for each in records], absent)
+    put_list(columns, [_shown(each) for each in records] if form() in {"table", "md"} else records, absent)
 
 
 def _record(each: Known, zone: str) -> dict[str, Any]:

@@ -210,7 +210,7 @@ def _with_plans_of_teams(ask: Ask, rows: list[Row], subscriptions: list[Subscrip
     plans = {each.user: each.plan for each in subscriptions if each.team and each.runs(at)}
     if not plans or ask.users is None or ask.columns != ("user",):
         return rows
-    teams = {label: ask.users.team(label, at) for row in rows if is_user(label := row.labels[0]) and label is not None}
+    teams = {label: ask.users.team(label, at) for row in rows if is_user(label := row.labels[0])}
     return [
         replace(row, plan=plans.get(teams.get(str(row.labels[0])) or "")) if row.plan is None else row for row in rows
     ]

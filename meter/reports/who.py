@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from meter.lang import say, term
 
 if TYPE_CHECKING:
+    from typing import TypeGuard
+
     from meter.plan import Subscription
     from meter.users import Kind
 
@@ -74,7 +76,7 @@ def _within(label: str, template: str, hole: str) -> str:
     return label[len(before) : -len(after)] if label.startswith(before) and label.endswith(after) else ""
 
 
-def is_user(label: str | None) -> bool:
+def is_user(label: str | None) -> TypeGuard[str]:
     """Tell whether a line is one user's."""
     return label is not None and not isinstance(label, Apart)
 
