@@ -260,3 +260,25 @@ def test_a_file_that_is_no_price_sets_none(tmp_path: Path, text: str, also: list
     assert (result.exit_code, result.stdout) == (2, "")
     assert says in result.stderr
     assert run("price", "set", "my/model", "--from-economics", str(tmp_path / "none.json")).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("question", "--usd-per-hour", "0.526", "--seconds", "1"),
+        ("infer", "--tokens-per-second", "1000", "--usd-per-hour", "3.6"),
+        ("amortise", "--training", "1.4M", "--per-mtok", "3.5", "--tokens-per-day", "1B", "--months", "24"),
+        ("selfhost", "--tokens-per-second", "3000", "--usd-per-hour", "2"),
+        (*TRAIN[1:], "--parameters", "175B", "--tokens", "300B"),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_every_figure_is_said_in_chinese(arguments: tuple[str, ...]) -> None:
+    """What is left in English are formulas with their sources, and the names of units."""
+    page = done("economics", *arguments, "--lang", "zh").partition("公式")[0]
+    table = page.split("\n\n")[0].splitlines()
+    figures = [line[:30].strip() for line in table if not line.startswith("-")]
+    assert all(
+        any("\u4e00" <= char <= "\u9fff" for char in figure) or figure[:4] in {"FLOP", "USD "} for figure in figures
+    )
+    assert json.loads(done("economics", *arguments, "--lang", "zh", "--json")).keys() == record(*arguments).keys()

@@ -9,7 +9,7 @@ import click
 
 from meter.cli import economics_infer, economics_train
 from meter.cli.economics_given import COUNT, MONEY, PARAMETERS, TOKENS, given, machine_of, machine_options, needed
-from meter.cli.figures import Figure, Found, number_said, put_found
+from meter.cli.figures import Figure, Found, put_found
 from meter.cli.options import form_options
 
 MONTHS = {"least": Fraction(1, 100), "most": 1200, "example": "24"}
@@ -63,8 +63,7 @@ def _prices(
     from meter.economics import price_to_earn_back
 
     price = price_to_earn_back(training, months, monthly, per_token)
-    over = f"in {number_said(months)} months"
-    prices = [Figure("price_per_mtok", f"USD per 1M tokens {over}", price * 10**6)]
+    prices = [Figure("price_per_mtok", "USD per 1M tokens that earn it back", price * 10**6)]
     if subscribers:
         fee = price * monthly / subscribers
         prices.append(Figure("price_per_subscriber", "USD per subscriber and month", fee))

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from meter.cli.options import form, form_options, put, put_list
+from meter.cli.options import form, form_options, put, put_list, settings_for
+from meter.lang import say
 
 
 @click.command(epilog="Example: meter economics hardware --json")
@@ -23,6 +24,7 @@ def hardware(hardware_file: Path | None) -> None:
     from meter.reports.money import decimal_of
     from meter.reports.render import Column, table
 
+    settings_for()  # and with them the language
     machines_ = [
         {
             "kind": "machine",
@@ -51,14 +53,13 @@ def hardware(hardware_file: Path | None) -> None:
     peaks = [*first, Column("peak_tflops", "TFLOP/s", "quantity"), Column("usd_per_hour", "USD per hour", "rate")]
     shares = [*first, Column("kind"), Column("utilisation", kind="percent")]
     if form() == "table":
-        note = "\nOf 16-bit numbers, without sparsity, of one chip. `--json` has the sources whole.\n"
+        note = say("Of 16-bit numbers, without sparsity, of one chip. `--json` has the sources whole.")
         put(
             [
                 table([*peaks, Column("source")], machines_),
                 "\n\n",
                 table([*shares, Column("source")], reached),
-                "\n",
-                note,
+                f"\n\n{note}\n",
             ]
         )
         return

@@ -92,7 +92,7 @@ def per_token(cost: Fraction) -> tuple[Figure, ...]:
         Figure("usd_per_token", "USD per token", cost),
         Figure("usd_per_1k_tokens", "USD per 1K tokens", cost * 1000),
         Figure("usd_per_mtok", "USD per 1M tokens", cost * 10**6),
-        Figure("usd_per_question", f"USD per question of {QUESTION_TOKENS:,} tokens", asked),
+        Figure("usd_per_question", "USD per question of 1,400 tokens", asked),
         Figure("questions_per_unit", "questions for 1 USD", per_unit(asked), "number"),
     )
 

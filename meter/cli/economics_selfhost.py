@@ -14,6 +14,7 @@ from meter.cli.economics_speed import speed_of, speed_options
 from meter.cli.figures import Figure, Found, put_found
 from meter.cli.options import form_options, known, ledger_option, settings_for
 from meter.errors import InputError
+from meter.lang import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -155,17 +156,19 @@ def _said(part: Fraction) -> str:
 def _verdicts(rows: Sequence[dict[str, Any]], measured: str) -> Iterator[str]:
     yield ""
     for row in rows:
-        match = row["crossing_utilisation"]
+        model, match = row["model"], row["crossing_utilisation"]
         if row["api_usd_per_mtok"] is None:
-            code = row["currency"]
-            yield f"{row['model']} is asked for in {code}: set a rate with `meter fx set {code} USD RATE`."
+            remedy = f"`meter fx set {row['currency']} USD RATE`"
+            text = "{model} is asked for in {code}: set a rate with {remedy}."
+            yield say(text, model=model, code=row["currency"], remedy=remedy)
         elif match is None:
-            yield f"{row['model']} is free there; nothing of one's own is cheaper."
+            yield say("{model} is free there; nothing of one's own is cheaper.", model=model)
         elif match > 1:
-            yield f"{row['model']} stays cheaper: even at full use a token of one's own costs {match:.4g} times that."
+            text = "{model} stays cheaper: even at full use a token of one's own costs {times} times that."
+            yield say(text, model=model, times=f"{match:.4g}")
         else:
-            tokens = row["crossing_tokens_per_day"]
-            yield f"Against {row['model']} it pays above {match * 100:.4g} % of the time, {tokens:,} tokens a day."
+            text = "Against {model} it pays above {percent} % of the time, {tokens:,} tokens a day."
+            yield say(text, model=model, percent=f"{match * 100:.4g}", tokens=row["crossing_tokens_per_day"])
     if measured:
         yield measured
 

@@ -7,7 +7,8 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from meter.cli.options import form, put_page
+from meter.cli.options import form, put_page, settings_for
+from meter.lang import say, term
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -60,13 +61,14 @@ class Found:
 
 def put_found(found: Found) -> None:
     """Write a calculation in the form that was asked for."""
+    settings_for()  # and with them the language
     put_page(_written(found, form()))
 
 
 def _written(found: Found, wanted: str) -> Iterator[str]:
-    from meter.reports.render import json_document, markdown, table, write_list
+    from meter.reports.render import json_document, led, markdown, table, write_list
 
-    rows = [{"figure": each.what, "value": said(each)} for each in (*found.taken, *found.results)]
+    rows = [{"figure": term(each.what), "value": said(each)} for each in (*found.taken, *found.results)]
     if wanted == "json":
         yield from json_document(found.record())
     elif wanted in {"csv", "tsv", "nl"}:
@@ -77,14 +79,14 @@ def _written(found: Found, wanted: str) -> Iterator[str]:
         if found.rows:
             yield "\n"
             yield from (f"{line}\n" for line in markdown(found.columns, found.rows))
-        yield "".join(f"\n{line}\n" for line in (*found.says, *found.formulas) if line)
+        yield "".join(f"\n{line}\n" for line in (*map(term, found.says), *found.formulas) if line)
     else:
         taken = len(found.taken)
         yield table(_columns(), rows[:taken], rows[taken:]) + "\n"
         if found.rows:
             yield "\n" + table(found.columns, found.rows) + "\n"
-        yield "".join(f"{line}\n" for line in found.says)
-        yield "".join(f"{'Formula' if place == 0 else '':<9} {line}\n" for place, line in enumerate(found.formulas))
+        yield "".join(f"{term(line)}\n" for line in found.says)
+        yield "".join(led(say("Formula") if place == 0 else "", line) for place, line in enumerate(found.formulas))
 
 
 def _columns() -> list[Column]:

@@ -11,6 +11,7 @@ import click
 
 from meter.cli.options import form_options, known, ledger_option, settings_for, tz_option
 from meter.errors import InputError
+from meter.lang import say
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -115,14 +116,14 @@ class _Sizes:
     def told(self) -> str:
         """Say how tokens were counted."""
         rule = {
-            "words": "words / 0.75, of English",
-            "chars": "1 per Chinese, Japanese or Korean character and 1 per 4 others",
-            "tokens": "as given",
+            "words": say("words / 0.75, of English"),
+            "chars": say("1 per Chinese, Japanese or Korean character and 1 per 4 others"),
+            "tokens": say("as given"),
         }[self.unit]
         if self.text is None:
-            return f"{rule}; every character is taken as Chinese" if self.unit == "chars" else rule
+            return say("{rule}; every character is taken as Chinese", rule=rule) if self.unit == "chars" else rule
         if self.unit == "tokens":
-            return "of the text by tiktoken, exact for OpenAI's models, an estimate for others; the answer as given"
+            return say("of the text by tiktoken, exact for OpenAI's models, an estimate for others")
         return rule
 
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from meter.cli.figures import number_said
 from meter.cli.options import form, put_page
+from meter.lang import say
 from meter.period import show
 from meter.reports.money import amount, decimal_of
-from meter.reports.render import Column, json_document, markdown, md_text, table, write_list
+from meter.reports.render import Column, facts, json_document, led, markdown, table, write_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -57,13 +58,13 @@ def _written(page: Page, wanted: str) -> Iterator[str]:
         flat = [{**row, **{key: each[key] for key in _OF_PLANS}} for row in rows for each in _of(bought, row)]
         yield from write_list(wanted, [], flat or rows)
     elif wanted == "md":
-        yield "  \n".join(f"{name}: {md_text(text)}" for name, text in _lines(page)) + "\n\n"
+        yield facts(_lines(page)) + "\n"
         yield from (f"{line}\n" for line in markdown(_columns(page), [_shown(row) for row in rows]))
         if bought:
             yield "\n"
             yield from (f"{line}\n" for line in markdown(_PLAN_COLUMNS, [_shown(row) for row in bought]))
     else:
-        yield "".join(f"{name:<8}{text}\n" for name, text in _lines(page)) + "\n"
+        yield "".join(led(name, text) for name, text in _lines(page)) + "\n"
         yield table(_columns(page), [_shown(row) for row in rows]) + "\n"
         if bought:
             yield "\n" + table(_PLAN_COLUMNS, [_shown(row) for row in bought]) + "\n"
@@ -78,12 +79,18 @@ def _header(page: Page) -> dict[str, Any]:
 
 
 def _lines(page: Page) -> Iterator[tuple[str, str]]:
-    yield "Prices", f"of {show(page.at.replace(second=0, microsecond=0), page.zone)}, {page.zone}"
-    yield "Tokens", page.counted
+    at = show(page.at.replace(second=0, microsecond=0), page.zone)
+    yield say("Prices"), say("of {at}, {zone}", at=at, zone=page.zone)
+    yield say("Tokens"), page.counted
     for fee in page.fees:
-        yield "Plan", f"{fee.plan}: {fee.month.label} has {fee.days} days"
+        told = say("{plan}: {month} has {days:,} days", plan=fee.plan, month=fee.month.label, days=fee.days)
+        yield say("Plan"), told
     for base, quote in sorted(_missing(page)):
-        yield "Money", f"no rate from {base} to {quote}; set it with `meter fx set {base} {quote} RATE`"
+        remedy = f"`meter fx set {base} {quote} RATE`"
+        yield (
+            say("Money"),
+            say("no rate from {base} to {quote}; set it with {remedy}", base=base, quote=quote, remedy=remedy),
+        )
 
 
 def _missing(page: Page) -> set[tuple[str, str]]:
