@@ -228,7 +228,7 @@ class Attempt:
             yield "clamped"
         if counted and counted.source == "counted":
             yield "counted"
-            if self.books.calibration.factor(self.asked.model.provider, self.asked.model.name) is not None:
+            if self.books.calibration.is_known(self.asked.model):
                 yield "calibrated"
 
 

@@ -66,15 +66,15 @@ class Calibration:
             for name in {asked.name, entry.model}:
                 self._add(entry.provider, name, (1, entry.counted_input_tokens, entry.usage.input_tokens))
 
-    def factor(self, provider: str, name: str) -> Decimal | None:
-        """Return what our count of a model's requests is multiplied with; None where too few calls tell."""
-        calls, counted, stated = self._sums.get((provider, name), _NOTHING)
-        return ratio(stated, counted) if calls >= FEW else None
+    def is_known(self, model: Model) -> bool:
+        """Tell whether enough calls tell what the provider of a model counts."""
+        return self._sums.get((model.provider, model.name), _NOTHING)[0] >= FEW
 
     def estimate(self, model: Model, counted: int) -> int:
-        """Return how many tokens the provider will say a request has, by our count of it."""
-        factor = self.factor(model.provider, model.name)
-        return counted if factor is None else int((counted * factor).to_integral_value(ROUND_HALF_EVEN))
+        """Return how many tokens the provider will say a request has, by our count of it, to the nearest."""
+        calls, ours, theirs = self._sums.get((model.provider, model.name), _NOTHING)
+        # whole numbers: this is done before every call
+        return (2 * counted * theirs + ours) // (2 * ours) if calls >= FEW else counted
 
     def _add(self, provider: str, name: str, more: tuple[int, int, int]) -> None:
         sums = self._sums.get((provider, name), _NOTHING)

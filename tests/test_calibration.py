@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -59,6 +58,7 @@ def test_a_factor_is_used_from_so_many_calls_on(calls: int, estimate: int) -> No
     for _ in range(calls):
         calibration.saw(said(), ASKED)
     assert calibration.estimate(ASKED, 100) == estimate
+    assert calibration.is_known(ASKED) == (estimate != 100)
     assert calibration.estimate(resolve("gpt-4o"), 100) == 100
 
 
@@ -67,7 +67,7 @@ def test_a_factor_holds_for_the_name_that_was_asked_for_and_the_one_that_answere
     named = {"asked": "openai/gpt-4o-mini", "model": "gpt-4o-mini-2024-07-18", "provider": "openai"}
     calibration.learn([Counts(**named, calls=FEW, counted=400, stated=500)])  # type: ignore[arg-type]  # texts
     names = ("gpt-4o-mini", "gpt-4o-mini-2024-07-18")
-    assert [calibration.factor("openai", name) for name in names] == [Decimal("1.25")] * 2
+    assert [calibration.estimate(resolve(name, provider="openai"), 1_000) for name in names] == [1_250] * 2
 
 
 def test_a_new_tokenizer_is_noticed_after_any_number_of_calls() -> None:
@@ -76,9 +76,7 @@ def test_a_new_tokenizer_is_noticed_after_any_number_of_calls() -> None:
     calibration.learn([Counts(**counts, calls=LAST * 9, counted=LAST * 90, stated=LAST * 90)])  # type: ignore[arg-type]
     for _ in range(LAST):
         calibration.saw(said(20, 10), ASKED)
-    factor = calibration.factor("openai", "gpt-4o-mini")
-    assert factor is not None
-    assert factor > Decimal("1.5")
+    assert calibration.estimate(ASKED, 1_000) > 1_500
 
 
 def test_the_ledger_sums_what_the_report_of_drift_shows(fresh_db: Path) -> None:

@@ -12,6 +12,7 @@ from tests.benchmarks.stage import PROMPT, Inserts, Stage
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from meter.books import Books
     from tests.benchmarks.measure import Effort
 
 IN_INSERTS = 2.6
@@ -51,16 +52,16 @@ def _at_once(effort: Effort) -> Iterator[Row]:
 
 
 def _around(effort: Effort) -> Iterator[Row]:
-    with Server() as server, Stage() as stage:
+    with Server() as server, Stage() as stage, Stage() as unwritten:
+        write_nothing(unwritten.books)
         inserts = Inserts(stage.folder / "bare.db")
-        for name, bare, metered, share, pause_s in (
-            ("litellm", *_litellm(server, stage), 0.05, PAUSE_S),
-            ("openai", *_openai(server, stage), 0.12, 0.0),
-        ):
+        for name, calls, share, pause_s in (("litellm", _litellm, 0.05, PAUSE_S), ("openai", _openai, 0.12, 0.0)):
+            bare, metered = calls(server, stage)
             contenders: dict[str, Callable[[], object]] = {
                 "bare": bare,
                 "insert": partial(_both, bare, inserts.insert),
                 "metered": metered,
+                "unwritten": calls(server, unwritten)[1],
             }
             times = take_turns(contenders, effort.rounds, warm_up=20, pause_s=pause_s)
             usual = medians(times)["bare"] / 1e3
@@ -81,7 +82,24 @@ def _around(effort: Effort) -> Iterator[Row]:
                 yardstick_value=usual,
                 budget=share,
             )
+            yield Row(
+                line=f"of that with {name}, everything but the two writes",
+                value=added(times, "unwritten", "bare") / 1e3,
+                unit="us",
+                yardstick=f"what a metered call of {name} adds",
+                yardstick_value=more,
+                note="Python: reading request and answer, counting, pricing, building the rows' values",
+            )
         inserts.close()
+
+
+def write_nothing(books: Books) -> None:
+    """Have books write neither holds nor entries."""
+
+    def nothing(*_: object, **__: object) -> None:
+        return None
+
+    books.__dict__.update(_reserve=nothing, _settle=nothing)
 
 
 def _for_power(effort: Effort) -> Row:
