@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 STATED = ("stated_model", "input_tokens", "output_tokens", "at")
 
 
-@click.command(epilog="Example: meter breakeven --fee 20 --question gpt-4o-mini --input 500 --output 700 --full 2000")
+@click.command(epilog="Example: meter breakeven --fee 20 --question gpt-4o --input 500 --output 700")
 @click.option("--plan", metavar="NAME", help="Only this plan.")
 @click.option("--fee", metavar="AMOUNT", help="A plan with this fee a month, of no ledger; give --question with it.")
 @click.option("--question", "stated_model", metavar="MODEL", help="Take questions to this model, not the ledger's.")

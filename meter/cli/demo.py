@@ -29,19 +29,27 @@ LEFT = re.compile(r"demo-\d{8}-\d{6}(-\d+)?\.(db|db-(wal|shm|journal)|([\w.-]+\.
 """The names of what demos leave: ledgers, and what stands beside them."""
 
 
-@click.command(epilog="Example: meter demo")
+@click.command(epilog="Example: meter demo article")
+@click.argument("story", type=click.Choice(["article"]), required=False)
 @click.option("--clean", is_flag=True, help="Remove the ledgers that demos left, and do nothing else.")
-def demo(clean: bool) -> None:
+def demo(story: str | None, clean: bool) -> None:
     """Hold a dozen real chats and show what they cost.
 
     Four users on four plans talk to a small model on this machine, which is fetched once (93 MB). Everything is written
     into a ledger of the demo's own, beside the default one, which is left alone.
+
+    `article` plays another story, without a model: an assistant whose model becomes ten times as dear.
     """
     folder, default = _place()
     if clean:
         click.echo(_clean(folder, keep=default))
         return
     path = _new_name(folder, datetime.now().astimezone())
+    if story is not None:
+        from meter.cli.demo_article import play
+
+        put(play(path))
+        return
     try:
         _run(path)
     except KeyboardInterrupt:
