@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import meter
 from meter.errors import InputError
 from meter.ledger import open_ledger
 from meter.reports.allocation import LINES, WAYS, allocate, apportion, ways_given
@@ -224,6 +225,20 @@ class TestReport:
             assert sum(int(line.row.cost_nanos or 0) for line in found.plans) == 75
             assert sum(int(line.row.cost_nanos or 0) for line in found.kinds) == 75
             assert found.totals[0].row.cost_nanos == 75
+
+    def test_over_billing_periods_nothing_is_lost_either(self, shop: Ledger) -> None:
+        plain = november(shop, basis="billing-period")
+        found = november(shop, basis="billing-period", allocate={"shared": "even", "unattributed": "by-cost"})
+        assert found.has_periods
+        assert found.totals == plain.totals
+        assert sum(row.allocated_nanos for row in found.rows) == 0
+        assert rows(found)[SHARED].cost_nanos == rows(found)[None].cost_nanos == 0
+
+    def test_python_has_the_same(self, shop: Ledger) -> None:
+        made = meter.report(month="2026-11", allocate="shared=even,unattributed=none", ledger=shop)
+        assert parts(made)["ann"] == (34, 4)
+        by_plan = meter.report(by="plan", month="2026-11", allocate="shared=even", ledger=shop)
+        assert {str(row.labels[0]): row.allocated_nanos for row in by_plan.rows}["plus"] == 7
 
 
 class TestCommand:

@@ -143,6 +143,15 @@ def test_a_team_with_more_members_than_seats_needs_attention(shop: Ledger) -> No
     assert len(made(shop).crowded[0].users) == 3
 
 
+def test_over_billing_periods_a_member_is_on_the_plan_of_the_team(shop: Ledger) -> None:
+    shop.append([call("alice", NANO, at=utc(6)), call("bob", 3 * NANO, at=utc(6), team="acme")])
+    ask = {"basis": "billing-period", "now": utc(20)}
+    found = portfolio(shop, november(shop, **ask))
+    assert by_plan(found) == {"plus": (1, 3 * NANO), "team": (1, NANO)}
+    assert {str(line.row.labels[0]): line.users for line in found.kinds} == {"paying": 1, "teams": 1}
+    assert not found.worst
+
+
 def test_a_member_without_a_plan_shows_that_of_the_team(shop: Ledger) -> None:
     shop.append([call("alice", NANO, at=utc(4)), call("bob", NANO), call("carl", NANO)])
     found = {str(row.labels[0]): (row.plan, row.revenue_source) for row in november(shop).rows}

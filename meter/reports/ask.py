@@ -137,6 +137,11 @@ class Ask:
             return (team or (None if user is None else self.users.team(user, at)),)
         return key
 
+    @property
+    def latest(self) -> datetime:
+        """The last instant of the window, now where it still runs."""
+        return min(self.now, self.window.until - timedelta(microseconds=1))
+
     def cuts(self) -> set[datetime]:
         """Return the instants at which a call of one user may come to stand in another row."""
         return self.users.changes() if self.by == "team" and self.users is not None else set()

@@ -9,7 +9,7 @@ from meter.reports.ask import Ask
 from meter.reports.margin import in_force
 from meter.reports.row import sum_rows
 from meter.reports.summary import summarize
-from meter.reports.who import TEAM, team_line
+from meter.reports.who import TEAM, is_user, team_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -74,9 +74,12 @@ class ByPayer(Ask):
 def rows_by_payer(ledger: Ledger, report: Report) -> Sequence[Row]:
     """Return the rows of a report by user, those of users split whose calls are in part on a team's plan.
 
-    What a team pays for has the team's plan and the kind `team`.
+    What a team pays for has the team's plan and the kind `team`. Over billing periods of their own, users are not
+    split: who has no plan of their own is on that of their team.
     """
     ask = report.header.ask
+    if report.has_periods:
+        return [_of_member(row, ask) for row in report.rows]
     held = in_force(ledger.subscriptions(), ask.window) if ask.has_revenue else []
     if ask.users is None or not any(each.team for each in held):
         return report.rows
@@ -91,6 +94,14 @@ def rows_by_payer(ledger: Ledger, report: Report) -> Sequence[Row]:
     given = {each.name: getattr(ask, each.name) for each in fields(Ask)}
     plans = {team_line(team): subscriptions[-1].plan for team, subscriptions in teams.items()}
     return [_paid(row, plans) for row in summarize(ledger, ByPayer(**given, teams=teams, own=own)).rows]
+
+
+def _of_member(row: Row, ask: Ask) -> Row:
+    user = row.labels[0]
+    if ask.users is None or not is_user(user) or row.plan is None or row.revenue_source or row.kind in _OURS:
+        return row
+    team = ask.users.team(user, ask.latest)
+    return row if team is None else replace(row, labels=(user, team_line(team)), kind=TEAM)
 
 
 def with_teams_whole(rows: Iterable[Row], currency: str) -> list[Row]:

@@ -131,7 +131,7 @@ class Portfolio:
 
 def portfolio(ledger: Ledger, report: Report) -> Portfolio:
     """Return a report by user put together by plan and by kind."""
-    rows = report.rows if report.has_periods else rows_by_payer(ledger, report)
+    rows = rows_by_payer(ledger, report)
     named = [row for row in report.rows if is_customer(row.labels[0], row.kind)]
     bearing = with_teams_whole(rows, report.header.ask.currency)
     bearing = [row for row in bearing if row.kind == TEAM or is_customer(row.labels[0], row.kind)]
@@ -151,7 +151,7 @@ def portfolio(ledger: Ledger, report: Report) -> Portfolio:
 def _crowded(ledger: Ledger, ask: Ask) -> tuple[Team, ...]:
     if not (ask.users and ask.users.teams and ask.has_revenue):
         return ()
-    teams = teams_of(ledger, at=min(ask.now, ask.window.until - _US))
+    teams = teams_of(ledger, at=ask.latest)
     return tuple(each for each in teams if each.seats is not None and len(each.users) > each.seats)
 
 

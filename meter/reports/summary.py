@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from meter.errors import InvalidTime
@@ -206,11 +205,10 @@ def _by_time(
 
 def _with_plans_of_teams(ask: Ask, rows: list[Row], subscriptions: list[Subscription]) -> list[Row]:
     """Return rows by user where those without a plan of their own have that of the only team they are in."""
-    at = min(ask.now, ask.window.until - timedelta(microseconds=1))
-    plans = {each.user: each.plan for each in subscriptions if each.team and each.runs(at)}
+    plans = {each.user: each.plan for each in subscriptions if each.team and each.runs(ask.latest)}
     if not plans or ask.users is None or ask.columns != ("user",):
         return rows
-    teams = {label: ask.users.team(label, at) for row in rows if is_user(label := row.labels[0])}
+    teams = {label: ask.users.team(label, ask.latest) for row in rows if is_user(label := row.labels[0])}
     return [
         replace(row, plan=plans.get(teams.get(str(row.labels[0])) or "")) if row.plan is None else row for row in rows
     ]
