@@ -222,7 +222,7 @@ class TestFile:
         assert shown.startswith("<!DOCTYPE html>")
         assert shown.endswith("</html>\n")
 
-    @pytest.mark.parametrize("other", ["--json", "--csv", "--md", "--compare=2026-10"])
+    @pytest.mark.parametrize("other", ["--json", "--csv", "--md"])
     def test_no_other_form_goes_with_it(self, other: str) -> None:
         result = run("--html", "-", other)
         assert result.exit_code == 2

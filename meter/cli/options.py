@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from meter.cli.file import gathered
+from meter.cli.file import gathered, put_file
 from meter.errors import LedgerUnavailable
 from meter.lang import TAGS, spoken
 from meter.reports.fit import fitted
@@ -38,6 +38,7 @@ FORMS = {
 """The forms of output beside a table, each with its help."""
 
 _FORM = "meter.form"
+_HTML = "meter.html"
 _LANG = "meter.lang"
 
 
@@ -92,6 +93,41 @@ def form_options(command: Command) -> Command:
     return _with_forms(command, FORMS)
 
 
+def html_option(command: Command) -> Command:
+    """Add --html, which excludes the forms of output."""
+    # eager, so that it is known when a form is taken, wherever it stands
+    return click.option("--html", metavar="FILE", is_eager=True, callback=_take_html, help=HTML)(command)
+
+
+def html_alone_option(command: Command) -> Command:
+    """Add --html, which may stand without a file: that is given as ""."""
+    option = click.option(
+        "--html", metavar="FILE", is_flag=False, flag_value="", is_eager=True, callback=_take_html, help=HTML
+    )
+    return option(command)
+
+
+HTML = "Write a page into a file, - for stdout; it opens offline and prints."
+
+
+def _take_html(ctx: click.Context, _: click.Parameter, name: str | None) -> str | None:
+    if name is not None:
+        ctx.meta[_HTML] = True
+    return name
+
+
+def put_html(name: str, parts: Iterable[str], what: str) -> None:
+    """Write a page into a file, and say so where it is one."""
+    put_file(name, parts)
+    if name != "-":
+        click.echo(f"{what} is in {name}.")
+
+
+def warn(told: str) -> None:
+    """Say on stderr what could not be done as it was asked for."""
+    click.echo(visible(told), err=True)
+
+
 def data_options(command: Command) -> Command:
     """Add --csv, --json, --nl and --tsv, the forms of output that are no tables, of which one may be given."""
     return _with_forms(command, ("csv", "json", "nl", "tsv"))
@@ -108,6 +144,8 @@ def _with_forms(command: Command, names: Iterable[str]) -> Command:
 def _take_form(ctx: click.Context, option: click.Parameter, wanted: bool) -> None:
     if not wanted:
         return
+    if _HTML in ctx.meta:
+        raise click.UsageError(f"--html and --{option.name} exclude each other; give one.")
     taken = ctx.meta.setdefault(_FORM, option.name)
     if taken != option.name:
         raise click.UsageError(f"--{taken} and --{option.name} exclude each other; give one.")

@@ -11,12 +11,15 @@ from meter.cli.options import (
     form,
     form_options,
     hint,
+    html_option,
     is_offered,
     ledger_option,
     note_unseen,
+    put_html,
     put_page,
     reading,
     settings_for,
+    warn,
     window_options,
 )
 
@@ -52,7 +55,7 @@ if TYPE_CHECKING:
 @click.option("--currency", metavar="CODE", help="Convert amounts into this currency at the rate of the day.")
 @ledger_option
 @form_options
-@click.option("--html", metavar="FILE", help="Write a page with charts into a file, - for stdout; opens offline.")
+@html_option
 def report(
     ledger: str | None,
     compare: str | None,
@@ -72,7 +75,6 @@ def report(
     from meter.reports.listing import ALL, listing_given
     from meter.reports.summary import summarize
 
-    _check_alone(html, compare)
     if wanted["basis"] not in {None, "calendar"} and compare is not None:
         raise click.UsageError("--compare holds two calendar months against each other; give it without --basis.")
     if allocate and compare is not None:
@@ -89,7 +91,7 @@ def report(
     question.check(settings)
     with reading(settings) as opened:
         if compare is not None:
-            _compare(opened, question.ask(opened, settings), compare)
+            _compare(opened, question.ask(opened, settings), compare, html)
             return
         made = replace(summarize(opened, question.ask(opened, settings)), listing=listing)
         if html is not None:
@@ -101,13 +103,6 @@ def report(
     hint(*hints)
 
 
-def _check_alone(html: str | None, compare: str | None) -> None:
-    """Raise UsageError where a page is asked for together with what it cannot be."""
-    other = form() if form() != "table" else "compare" if compare else None
-    if html is not None and other:
-        raise click.UsageError(f"--html and --{other} exclude each other; give one.")
-
-
 def _hints(opened: Ledger, made: Report) -> list[str]:
     hints = [
         ("A call line by line:", "meter explain last", bool(made.rows)),
@@ -117,12 +112,17 @@ def _hints(opened: Ledger, made: Report) -> list[str]:
     return [f"{what:<28}{command}" for what, command, fits in hints if fits]
 
 
-def _compare(opened: Ledger, ask: Ask, month: str) -> None:
+def _compare(opened: Ledger, ask: Ask, month: str, html: str | None) -> None:
     from meter.reports.comparison import compare, compared_window
     from meter.reports.comparison_page import write
 
     made = compare(opened, ask, compared_window(month, ask))
-    put_page(write(made, form()))
+    if html is None:
+        put_page(write(made, form()))
+    else:
+        from meter.reports.comparison_html import write as write_html
+
+        put_html(html, write_html(made, warn), f"{month} against {ask.window.label}")
     note_unseen(opened, made.after.header)
 
 
@@ -137,13 +137,10 @@ def _pages(opened: Ledger, made: Report, by: str | None) -> Iterator[str]:
 
 
 def _put_html(name: str, opened: Ledger, made: Report, by: str | None) -> None:
-    from meter.cli.file import put_file
     from meter.reports.html import write
 
-    put_file(name, write(opened, made, by, warn=lambda told: click.echo(told, err=True)))
+    put_html(name, write(opened, made, by, warn), made.header.ask.window.label)
     note_unseen(opened, made.header)
-    if name != "-":
-        click.echo(f"{made.header.ask.window.label} is in {name}.")
 
 
 PLAN = "meter plan add plus --price 20 --currency USD --per month"

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from meter.cli.options import form, form_options, ledger_option, note_unseen, put_page, reading, settings_for, tz_option
+from meter.cli.file import put_file
+from meter.cli.options import (
+    form,
+    form_options,
+    html_alone_option,
+    ledger_option,
+    note_unseen,
+    put_html,
+    put_page,
+    reading,
+    settings_for,
+    tz_option,
+)
 from meter.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator
 
     from meter.ledger import Ledger
     from meter.reports.ask import Ask
-    from meter.reports.statement import Reader
+    from meter.reports.statement import Reader, Statement
 
-ENDINGS = {"table": "txt", "json": "json", "csv": "csv", "tsv": "tsv", "nl": "jsonl", "md": "md"}
+ENDINGS = {"table": "txt", "json": "json", "csv": "csv", "tsv": "tsv", "nl": "jsonl", "md": "md", "html": "html"}
 """Form of output to the ending of a file."""
 
 
@@ -40,37 +51,57 @@ ENDINGS = {"table": "txt", "json": "json", "csv": "csv", "tsv": "tsv", "nl": "js
 @tz_option
 @ledger_option
 @form_options
+@html_alone_option
 def statement(
-    user: str | None, reader: Reader, everybody: bool, out: Path | None, ledger: str | None, **wanted: str | None
+    user: str | None,
+    reader: Reader,
+    everybody: bool,
+    out: Path | None,
+    html: str | None,
+    ledger: str | None,
+    **wanted: str | None,
 ) -> None:
     """Show one user's use, allowance and fee.
 
-    What a customer sees has neither cost nor margin.
+    What a customer sees has neither cost nor margin. With --all, --html takes no file: the pages go into the folder.
     """
     from meter.reports.ask import Wanted
     from meter.reports.statement import statement as stated
-    from meter.reports.statement_page import write
 
     if everybody is bool(user) or everybody is (out is None):
         raise click.UsageError("Give a user, or --all with the folder of --out.")
+    if html is not None and everybody is bool(html):
+        raise click.UsageError("Give --html a file, - for stdout; with --all none, the pages go into the folder.")
     settings = settings_for(ledger)
     question = Wanted(**wanted)
     question.check(settings)
     with reading(settings) as opened:
         ask = question.ask(opened, settings)
         if out is not None:
-            _write_all(opened, ask, reader, out)
+            _write_all(opened, ask, reader, out, form() if html is None else "html")
             return
         made = stated(opened, str(user), ask, reader)
-        put_page(write(made, form()))
+        if html is None:
+            put_page(_pages(made, form()))
+        else:
+            put_html(html, _pages(made, "html"), ask.window.label)
         note_unseen(opened, made.header)
 
 
-def _write_all(opened: Ledger, ask: Ask, reader: Reader, out: Path) -> None:
+def _pages(made: Statement, form: str) -> Iterator[str]:
+    if form == "html":
+        from meter.reports.statement_html import write as write_html
+
+        return write_html(made)
+    from meter.reports.statement_page import write
+
+    return write(made, form)
+
+
+def _write_all(opened: Ledger, ask: Ask, reader: Reader, out: Path, form: str) -> None:
     """Write a file for each user who made a call or had a subscription; the names are safe whatever the ids are."""
     from meter.cli.progress import Progress
     from meter.reports.statement import statement as stated
-    from meter.reports.statement_page import write
     from meter.reports.summary import summarize
     from meter.reports.who import is_user
 
@@ -78,13 +109,13 @@ def _write_all(opened: Ledger, ask: Ask, reader: Reader, out: Path) -> None:
     named = list(dict.fromkeys(label for row in rows if is_user(label := row.labels[0])))
     try:
         out.mkdir(parents=True, exist_ok=True)
-        with Progress() as told:
-            for at, user in enumerate(named):
-                told("statements", at)
-                made = stated(opened, user, ask, reader, everybody=rows)
-                _replace(out / f"{file_name(user)}.{ENDINGS[form()]}", write(made, form()))
     except OSError as error:
-        raise InputError(f"Nothing can be written into {out}: {error.strerror}; give another folder.") from error
+        raise InputError(f"{out} cannot be made: {error.strerror}; give another folder.") from error
+    with Progress() as told:
+        for at, user in enumerate(named):
+            told("statements", at)
+            made = stated(opened, user, ask, reader, everybody=rows)
+            put_file(str(out / f"{file_name(user)}.{ENDINGS[form]}"), _pages(made, form))
     click.echo(f"{len(named):,} statements in {out}, {ask.window.label}.")
 
 
@@ -104,10 +135,3 @@ def file_name(user: str) -> str:
 
 
 _LONGEST = 150
-
-
-def _replace(path: Path, parts: Iterable[str]) -> None:
-    """Write a file whole or not at all."""
-    made = path.with_name(f".{path.name}.part")
-    made.write_text("".join(parts), "utf-8")
-    os.replace(made, path)  # noqa: PTH105  of two paths, as it reads

@@ -7,11 +7,14 @@ import click
 from meter.cli.options import (
     form,
     form_options,
+    html_option,
     ledger_option,
     note_unseen,
+    put_html,
     put_page,
     reading,
     settings_for,
+    warn,
     window_options,
 )
 
@@ -22,7 +25,8 @@ from meter.cli.options import (
 @click.option("--currency", metavar="CODE", help="Convert amounts into this currency at the rate of the day.")
 @ledger_option
 @form_options
-def worth(ledger: str | None, plan: str | None, **wanted: str | None) -> None:
+@html_option
+def worth(ledger: str | None, plan: str | None, html: str | None, **wanted: str | None) -> None:
     """Show whether a subscription is worth its fee to its user.
 
     What the user's calls would cost per token, their API-equivalent cost, is held against the fee of the subscription
@@ -40,5 +44,11 @@ def worth(ledger: str | None, plan: str | None, **wanted: str | None) -> None:
     wanted["user"] = wanted["user"] or settings.user
     with reading(settings) as opened:
         made = worth_of(opened, Wanted(by="day", **wanted).ask(opened, settings), plan)
-        put_page(write(made, alternatives(opened, made), form(), made.header.ask.now.date()))
+        found, today = alternatives(opened, made), made.header.ask.now.date()
+        if html is None:
+            put_page(write(made, found, form(), today))
+        else:
+            from meter.reports.worth_html import write as write_html
+
+            put_html(html, write_html(made, found, today, warn), made.header.ask.window.label)
         note_unseen(opened, made.header)

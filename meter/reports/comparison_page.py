@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from meter.period import Window
     from meter.reports.comparison import Comparison
     from meter.reports.money import Nanos
+    from meter.reports.render import Table
     from meter.reports.row import Row
 
 NAMES = {"cost": "Cost", "revenue": "Revenue", "gross_profit": "Gross profit"}
@@ -35,15 +36,16 @@ def write(comparison: Comparison, form: str = "table") -> Iterator[str]:
         keys = list(Change.__dataclass_fields__) if not records else list(records[0])
         yield from csv_lines(keys, records, "," if form == "csv" else "\t")
     elif form == "md":
-        yield facts(_lines(comparison)) + "\n"
+        yield facts(lines(comparison)) + "\n"
         yield from (line + "\n" for line in markdown(_columns(comparison), *_shown(comparison)))
     else:
-        for name, text in _lines(comparison):
+        for name, text in lines(comparison):
             yield led(name, text, 14)
         yield "\n" + table(_columns(comparison), *_shown(comparison)) + "\n"
 
 
-def _lines(comparison: Comparison) -> Iterator[tuple[str, str]]:
+def lines(comparison: Comparison) -> Iterator[tuple[str, str]]:
+    """Yield what stands above the table, each with its name."""
     before, after = comparison.before, comparison.after
     yield say("Ledger"), after.header.ledger
     yield say("Before"), _window(before.header.ask.window)
@@ -72,6 +74,11 @@ def _money(row: Row, name: str) -> Nanos | None:
 
 def _window(window: Window) -> str:
     return joined([window_said(window), window.zone])
+
+
+def tables(comparison: Comparison) -> Table:
+    """Return the columns of the models' changes, these, and under the rule their sum."""
+    return _columns(comparison), *_shown(comparison)
 
 
 def _columns(comparison: Comparison) -> list[Column]:

@@ -38,6 +38,7 @@ def users_chart(rows: Sequence[Row], currency: str, *, is_running: bool = False)
     found = [each for value in values for each in (value["fee"], value["cost"])]
     cost = say("cost up to now") if is_running else term("cost")
     x, y = either("fee", f"{term('fee')}, {currency}", found), either("cost", f"{cost}, {currency}", found)
+    y["axis"]["offset"] = 10  # those who pay nothing stand on the axis
     caption = [say("Each point is a user, the fee that of the whole window.")]
     caption += [say("Both scales are logarithmic.")] if "type" in x["scale"] else []
     return Chart(

@@ -9,7 +9,7 @@ from meter.lang import say, term
 from meter.reports import overview, page
 from meter.reports.charts import charts
 from meter.reports.days import days
-from meter.reports.html_frame import drawings, facts, figures, foot, framed, head
+from meter.reports.html_frame import drawings, facts, figures, foot, framed, head, title
 from meter.reports.portfolio import portfolio
 from meter.reports.render import Column, cell
 from meter.reports.row import COUNTS
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from meter.ledger import Ledger
     from meter.reports.header import Header
-    from meter.reports.html_frame import Table
     from meter.reports.portfolio import Portfolio
+    from meter.reports.render import Table
     from meter.reports.summary import Report
 
 
@@ -56,8 +56,8 @@ def _head(report: Report) -> Iterator[str]:
     ask = report.header.ask
     lines = list(report.header.lines())
     window = next(told for name, told in lines if name == say("Window"))
-    title = say("What each user cost and paid" if ask.has_revenue else "What the calls cost")
-    yield from head(title, window, lines)
+    named = say("What each user cost and paid" if ask.has_revenue else "What the calls cost")
+    yield from head(named, window, lines)
 
 
 def _figures(made: Portfolio) -> Iterator[str]:
@@ -80,7 +80,7 @@ def _figures(made: Portfolio) -> Iterator[str]:
 def _attention(made: Portfolio) -> Iterator[str]:
     """Yield what needs attention."""
     if notes := list(overview.notes(made)):
-        yield f"<h2>{say('What to know')}</h2>\n{facts(notes)}"
+        yield title(say("What to know")) + facts(notes)
 
 
 def _more(table: Table, header: Header) -> Table:

@@ -18,25 +18,24 @@ from meter.period import show
 from meter.reports.axes import LETTERS, letters
 from meter.reports.charts import drawn
 from meter.reports.html_style import SORT, STYLE
-from meter.reports.render import Column, cell, headed, visible
+from meter.reports.render import cell, headed, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from meter.reports.ask import Ask
     from meter.reports.axes import Chart
-
-Table = tuple[list[Column], list[dict[str, Any]], list[dict[str, Any]]]
-"""The columns of a table, its records and those of its totals."""
+    from meter.reports.render import Column, Table
 
 MANY = 12
 """Columns for which paper has room in letters of the usual size."""
 
 
-def head(title: str, window: str, lines: Iterable[tuple[str, str]]) -> Iterator[str]:
-    """Yield the beginning of a page: its title, and what it is about and rests on, line by line."""
-    yield _HEAD.format(policy=_policy(), window=text(window), title=text(title), style=_style(), tag=tag())
-    yield facts(lines)
+def head(named: str, window: str, lines: Sequence[tuple[str, str]] = ()) -> Iterator[str]:
+    """Yield the beginning of a page: its title, and what it is about and, where given, rests on, line by line."""
+    yield _HEAD.format(policy=_policy(), window=text(window), title=text(named), style=_style(), tag=tag())
+    if lines:
+        yield facts(lines)
 
 
 def facts(lines: Iterable[tuple[str, str]]) -> str:
@@ -91,19 +90,40 @@ def drawings(made: Sequence[Chart], warn: Callable[[str], None]) -> Iterator[str
         warn(f"{error}. The page has its tables alone.")
         yield f'<p class="dim">{commands(str(error))}</p>\n'
         return
-    yield f'<h2>{say("Charts")}</h2>\n<div class="charts">\n'
+    yield f'{title(say("Charts")) if len(made) > 1 else "<br>"}<div class="charts">\n'
     for chart, svg in zip(made, svgs, strict=True):
         yield f"<figure><h2>{text(chart.title)}</h2>{svg}<figcaption>{text(chart.caption)}</figcaption></figure>\n"
     yield "</div>\n"
 
 
-def framed(title: str, table: Table, *, sort: bool = False) -> Iterator[str]:
-    """Yield a table; end tags that HTML does not need are left out, for it may have ten thousand rows."""
+def title(told: str) -> str:
+    """Return the heading of a part of a page."""
+    return f"<h2>{text(told)}</h2>\n"
+
+
+def gauge(name: str, share: float, told: str) -> str:
+    """Return how much of something is used as a bar, with what is said of it; beyond the whole it is full and says so.
+
+    It has no script and no style of its own, so that it prints.
+    """
+    width = f"{min(max(share, 0.0), 1.0) * 100:.1f}"
+    shape = 'viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true"'
+    whole, part = '<rect class="all" width="100" height="4"/>', f'<rect class="part" width="{width}" height="4"/>'
+    bar = f'<svg class="gauge{" over" if share > 1 else ""}" {shape}>{whole}{part}</svg>'
+    return f"<div><p><b>{text(name)}</b></p>{bar}<p>{text(told)}</p></div>\n"
+
+
+def framed(named: str, table: Table, *, sort: bool = False, losses: bool = True) -> Iterator[str]:
+    """Yield a table; end tags that HTML does not need are left out, for it may have ten thousand rows.
+
+    `losses` gives what is negative a colour.
+    """
     columns, rows, totals = table
     kinds = ["" if column.is_number else " class=text" for column in columns]
     heads = "".join(f"<th scope=col{kind}>{_heading(column)}" for column, kind in zip(columns, kinds, strict=True))
-    yield f'<h2>{text(title)}</h2>\n<div class="wide" role="region" aria-label="{text(title)}" tabindex="0">'
-    classes = f"{'sort' if sort and len(rows) > 1 else ''} {'many' if len(columns) > MANY else ''}".strip()
+    yield f'{title(named)}<div class="wide" role="region" aria-label="{text(named)}" tabindex="0">'
+    known = {"sort": sort and len(rows) > 1, "many": len(columns) > MANY, "losses": losses}
+    classes = " ".join(name for name, holds in known.items() if holds)
     yield f'<table class="{classes}"><thead><tr>{heads}</thead>\n<tbody>'
     yield from (_row(columns, kinds, row, "-") for row in rows)
     yield "</tbody>\n"
@@ -124,7 +144,7 @@ def _row(columns: Sequence[Column], kinds: Sequence[str], row: Mapping[str, Any]
         # a page has room for the whole of a text
         told = str(value) if kind and value is not None else cell(column, row, absent)
         loss = " class=loss" if not kind and told.startswith("-") and len(told) > 1 else kind
-        cells.append(f"<td{loss}>{text(told)}")
+        cells.append(f"<td{loss}>{isolated(told)}")
     return f"<tr>{''.join(cells)}\n"
 
 
@@ -138,6 +158,11 @@ def foot(command: str, ask: Ask) -> str:
 def text(value: str) -> str:
     """Return text for HTML, with what is invisible in it spelled out."""
     return escape(visible(value))
+
+
+def isolated(value: str) -> str:
+    """Return text of a cell; letters that run from the right, in a name, move nothing that stands beside it."""
+    return text(value) if value.isascii() else f"<bdi>{text(value)}</bdi>"
 
 
 def commands(value: str) -> str:

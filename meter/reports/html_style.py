@@ -32,17 +32,22 @@ code { font-size: .9em; background: var(--soft); padding: .1em .3em; border-radi
 figure { margin: 0; min-width: 0; }
 figure h2 { margin: 0 0 .5rem; }
 svg { display: block; width: 100%; height: auto; font-family: system-ui, sans-serif; }
+.gauges { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 22rem), 1fr)); gap: 1rem 2rem;
+  font-size: .875rem; }
+.gauge { height: .6rem; border-radius: .3rem; } .gauge .all { fill: var(--line); } .gauge .part { fill: #0072b2; }
+.gauge.over .part { fill: #d55e00; }
+.verdict { margin: 1rem 0 0; font-size: 1.15rem; max-width: 60rem; }
 .wide { overflow-x: auto; }
 table { width: 100%; border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .35rem .75rem; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--line); }
 th { vertical-align: bottom; font-weight: 600; }
 .text { text-align: left; }
-td.text { white-space: normal; overflow-wrap: anywhere; min-width: 7rem; max-width: 22rem; }
+td.text { white-space: normal; overflow-wrap: anywhere; min-width: 8.5rem; max-width: 22rem; }
 th:first-child, td:first-child { position: sticky; left: 0; background: var(--paper); padding-left: 0; }
 tbody tr:hover td { background: var(--soft); }
 tfoot td { font-weight: 600; border-bottom: 0; }
 tfoot tr:first-child td { border-top: 2px solid var(--ink); }
-.loss { color: var(--loss); }
+.losses .loss { color: var(--loss); }
 th button { all: unset; cursor: pointer; }
 th button:focus-visible { outline: 2px solid; outline-offset: 2px; }
 th[aria-sort] button::after { content: " \\2191"; }

@@ -66,6 +66,10 @@ SHOWN: dict[str, Callable[[Any], str]] = {
 """How a value of each kind is shown."""
 
 
+Table = tuple[list[Column], list[Record], list[Record]]
+"""The columns of a table, its records and those of its totals."""
+
+
 def cell(column: Column, record: Mapping[str, Any], absent: str = "-") -> str:
     """Return a value as it is shown to people."""
     value = record.get(column.key)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from meter.reports.allowance import Allowance
+    from meter.reports.render import Table
     from meter.reports.statement import Charged, Statement
 
 
@@ -62,7 +63,7 @@ def lines(statement: Statement) -> Iterator[tuple[str, str]]:
     if not statement.charged:
         yield say("Plan"), say("none")
     for allowed in statement.allowances:
-        yield say("Included"), _allowance(allowed)
+        yield say("Included"), included_said(allowed)
     for code, nanos in statement.due.items():
         if nanos is None:
             yield say("Due"), say("cannot be told yet")
@@ -74,7 +75,7 @@ def lines(statement: Statement) -> Iterator[tuple[str, str]]:
 
 def tables(
     statement: Statement,
-) -> Iterator[tuple[list[Column], list[dict[str, Any]], list[dict[str, Any]]]]:
+) -> Iterator[Table]:
     """Yield the tables: by model, and inside by purpose too, where there is more than one."""
     inside = statement.reader == "internal"
     several = len({row.cost_currency for row in statement.models}) > 1
@@ -124,7 +125,8 @@ MEASURES = {
 """What can be included, in words."""
 
 
-def _allowance(allowed: Allowance) -> str:
+def included_said(allowed: Allowance) -> str:
+    """Return what is included for a time and what of it is used."""
     window = allowed.window
     told: dict[str, Any] = {
         "included": say(MEASURES[allowed.measure], amount=_number(allowed.included), code=allowed.currency),

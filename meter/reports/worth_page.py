@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from meter.reports.alternatives import Alternative
     from meter.reports.money import Nanos
+    from meter.reports.render import Table
     from meter.reports.worth import Worth
 
 LISTED = 5
@@ -123,28 +124,29 @@ def _known(nanos: Nanos | None) -> str:
 
 
 def _screen(made: Worth, found: Sequence[Alternative], today: date) -> Iterator[str]:
-    for name, text in _lines(made, found, today):
+    for name, text in lines(made, found, today):
         yield led(name, text)
     yield "\n" + table(_figures(made), figures(made)) + "\n"
     if found:
         yield "\n" + table(_columns(made), [_shown(each) for each in listed(found)]) + "\n"
-    yield "".join(f"{line}\n" for line in _notes(found))
+    yield "".join(f"{line}\n" for line in notes(found))
     yield "\n" + "".join(f"{visible(line)}\n" for line in verdict(made, found))
-    yield say("API-equivalent is what the same calls would cost per token; it is no bill.") + "\n"
+    yield api_equivalent_said() + "\n"
 
 
 def _markdown(made: Worth, found: Sequence[Alternative], today: date) -> Iterator[str]:
-    yield facts(_lines(made, found, today)) + "\n"
+    yield facts(lines(made, found, today)) + "\n"
     yield from (f"{line}\n" for line in markdown(_figures(made), figures(made)))
     if found:
         yield "\n"
         yield from (f"{line}\n" for line in markdown(_columns(made), [_shown(each) for each in listed(found)]))
-    yield "".join(f"\n{line}\n" for line in _notes(found))
+    yield "".join(f"\n{line}\n" for line in notes(found))
     yield "\n" + "".join(f"{md_text(line)}\n\n" for line in verdict(made, found))
-    yield say("API-equivalent is what the same calls would cost per token; it is no bill.") + "\n"
+    yield api_equivalent_said() + "\n"
 
 
-def _notes(found: Sequence[Alternative]) -> Iterator[str]:
+def notes(found: Sequence[Alternative]) -> Iterator[str]:
+    """Yield what is to be known of the alternatives."""
     unknown = sorted({each.vendor for each in listed(found) if each.vendor and not each.models_known})
     if unknown:
         yield say("Which models {vendors} serve is not in the catalogue.", vendors=say(" and ").join(unknown))
@@ -155,6 +157,21 @@ def _notes(found: Sequence[Alternative]) -> Iterator[str]:
         )
 
 
+def api_equivalent_said() -> str:
+    """Return what API-equivalent means."""
+    return say("API-equivalent is what the same calls would cost per token; it is no bill.")
+
+
+def figures_table(made: Worth) -> Table:
+    """Return the columns of the figures and these; there is no total."""
+    return _figures(made), figures(made), []
+
+
+def alternatives_table(made: Worth, found: Sequence[Alternative]) -> Table:
+    """Return the columns of the plans that people are shown, and these; there is no total."""
+    return _columns(made), [_shown(each) for each in listed(found)], []
+
+
 def listed(found: Sequence[Alternative]) -> list[Alternative]:
     """Return what is shown to people: what costs least of that which fits and of that which may, and what they have."""
     fits, open_ = ([each for each in found if each.fits is fits] for fits in (True, None))
@@ -162,7 +179,8 @@ def listed(found: Sequence[Alternative]) -> list[Alternative]:
     return [*fits[:LISTED], *own, *open_[:LISTED]]
 
 
-def _lines(made: Worth, found: Sequence[Alternative], today: date) -> Iterator[tuple[str, str]]:
+def lines(made: Worth, found: Sequence[Alternative], today: date) -> Iterator[tuple[str, str]]:
+    """Yield what stands above the figures, each with its name."""
     yield from made.header.lines()
     begins = show(made.window.since, made.window.zone)
     if made.used and made.used[0] != begins[:10]:
