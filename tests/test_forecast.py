@@ -272,3 +272,17 @@ def test_calls_of_unknown_cost_alone_are_nothing_to_forecast_from(path: Path) ->
 def test_without_a_ledger_it_says_what_makes_one(path: Path) -> None:
     assert not path.exists()
     assert "There is no ledger at" in run("forecast").stderr
+
+
+def test_one_day_is_enough_for_a_run_rate_and_its_range_is_said_to_be_a_guess(path: Path) -> None:
+    opened = ledger_of(path, {})
+    opened.append([call("alice", NANO, at=NOW - timedelta(hours=9))])
+    found = made(opened, months=0)
+    opened.close()
+    assert found.method == "run rate"
+    assert units(of(found.users, "alice").expected) == pytest.approx(21)  # 1 was, and 20 days are to come
+    assert set(found.errors.values()) == {None}
+    text = " ".join(run("forecast").stdout.split())
+    assert "2026-11-10 alone" in text
+    assert "too short to try a method" in text
+    assert "it is a guess" in text

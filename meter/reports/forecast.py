@@ -71,7 +71,7 @@ def forecast(
     method, errors = best(everyone, known.today.weekday(), tried)
     maker = Maker(past=known, method=method, months=ahead)
     so_far = sum((row.cost_nanos or 0 for row in rows.values()), start=0)
-    users = _users(maker, rows, paid)
+    users = _users(maker, rows, paid, told)
     everybody = Whose(
         name="total", plan=None, lines=list(known.costs), so_far=so_far, fees=[_sum(each.values()) for each in paid]
     )
@@ -107,9 +107,15 @@ def _fees(ledger: Ledger, ask: Ask, month: Month) -> dict[str | None, Nanos]:
     return {row.labels[0]: row.fee_nanos for row in rows if row.fee_nanos and row.revenue_currency == ask.currency}
 
 
-def _users(maker: Maker, rows: Mapping[str | None, Row], paid: Sequence[Mapping[str | None, Nanos]]) -> list[Outlook]:
-    found = []
+def _users(
+    maker: Maker,
+    rows: Mapping[str | None, Row],
+    paid: Sequence[Mapping[str | None, Nanos]],
+    told: Callable[[str, int], None],
+) -> list[Outlook]:
+    found: list[Outlook] = []
     for line in dict.fromkeys([*maker.past.costs, *rows, *(name for each in paid for name in each)]):
+        told("users", len(found) // len(maker.months) + 1)
         row = rows.get(line)
         cost = (row.cost_nanos if row else 0) or 0
         fees = [each.get(line) for each in paid]

@@ -86,8 +86,7 @@ def document(made: Forecast, records: Sequence[dict[str, Any]]) -> dict[str, Any
 def lines(made: Forecast) -> Iterator[tuple[str, str]]:
     """Yield what stands above the tables, each with its name."""
     yield from made.header.lines()
-    first, last = made.past.days[0], made.past.days[-1]
-    yield say("History"), say("{first} to {last}, {count:,} days", first=first, last=last, count=len(made.past.days))
+    yield say("History"), _history(made)
     for code, calls in made.past.apart.items():
         remedy = f"`meter fx set {code} {made.currency} RATE`"
         yield (
@@ -100,6 +99,13 @@ def lines(made: Forecast) -> Iterator[tuple[str, str]]:
         yield say("Range"), say("{share} of the backtest's sums lay within", share=shown_percent(_inside()))
     else:
         yield say("Range"), say("where too few sums could be tried, that of independent days; it is a guess")
+
+
+def _history(made: Forecast) -> str:
+    first, last, count = made.past.days[0], made.past.days[-1], len(made.past.days)
+    if count == 1:
+        return say("{day} alone", day=first)
+    return say("{first} to {last}, {count:,} days", first=first, last=last, count=count)
 
 
 def _backtest(made: Forecast) -> str:

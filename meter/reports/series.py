@@ -15,6 +15,7 @@ from meter.reports.axes import to_draw
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from datetime import date, datetime
+    from fractions import Fraction
 
     from meter.ledger import Ledger
     from meter.reports.ask import Ask
@@ -64,10 +65,13 @@ def past(ledger: Ledger, ask: Ask, told: Callable[[str, int], None] = lambda _wh
     for at, (_, piece) in enumerate(pieces):
         told("days", at + 1)
         day = piece.since.astimezone(clock).date()
+        rates: dict[str, Fraction | None] = {ask.currency: None}
         for each in ledger.summarize(ask.query(piece.since, piece.until, ask.group)):
             if each.currency is None or (not each.nanos and each.calls <= each.lost_calls):
                 continue
-            rate = fx.find(each.currency, ask.currency, day)
+            if each.currency not in rates:
+                rates[each.currency] = fx.find(each.currency, ask.currency, day)
+            rate = rates[each.currency]
             code = each.currency if rate is None else ask.currency
             line = ask.row_of(each.key, piece.since)[0]
             sums[code][line][at] += each.nanos if rate is None else round(each.nanos * rate)
