@@ -23,6 +23,7 @@ from meter.reports import statement_page
 from meter.reports.ask import Ask
 from meter.reports.overage import overage_in
 from meter.reports.statement import Statement, statement
+from meter.users import Membership
 from tests.commands import done
 from tests.reporting import NANO, NOW, call, lost, plan, rate, subscribe, utc
 
@@ -139,6 +140,20 @@ def test_blocked_use_is_never_billed(ledger: Ledger) -> None:
 def test_what_is_due_names_its_tax(ledger: Ledger) -> None:
     subscribe(ledger, "alice", conditioned(ledger, price=119, tax_percent=Decimal(19)), utc(1, 0))
     assert "Due       119.00 USD, 19.00 of it tax at 19 %" in text(made(ledger))
+
+
+def test_a_member_sees_that_the_team_pays_and_not_what(ledger: Ledger) -> None:
+    ledger.add_team("acme")
+    to = plan(ledger, "team", 90)
+    ledger.add_subscription(replace(to.subscribe("acme", utc(1, 0), zone="UTC"), team=True))
+    ledger.revise_members(add=[Membership(team="acme", user="alice", since=utc(5, 0))])
+    ledger.append([call("alice", NANO), call("bob", NANO)])
+    found = made(ledger)
+    assert "Plan      team, paid by the team acme" in text(found)
+    assert "90" not in text(found)
+    assert (found.record()["team"], found.record()["team_plan"], found.due) == ("acme", "team", {})
+    subscribe(ledger, "alice", plan(ledger, "plus", 30), utc(6, 0))
+    assert "paid by the team" not in text(made(ledger))
 
 
 def test_a_change_of_plan_stands_in_two_lines(ledger: Ledger) -> None:

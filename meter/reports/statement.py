@@ -11,6 +11,7 @@ from meter.reports.money import amount
 from meter.reports.overage import overage_in
 from meter.reports.row import sum_rows
 from meter.reports.summary import summarize
+from meter.reports.who import is_user
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,6 +77,8 @@ class Statement:
     place: tuple[int, int] | None
     """How dear the user is among those of the same plan: the rank, 1 for the dearest, and of how many; None without
     a plan or where it is not told."""
+    team: Subscription | None = None
+    """That of the user's only team, for a user without one; what it costs is the team's."""
 
     @property
     def due(self) -> dict[str, int | None]:
@@ -100,6 +103,8 @@ class Statement:
             "zone": window.zone,
             "now": self.header.ask.now,
             **{name: sum(getattr(row, name) for row in usage) for name in USAGE},
+            "team": self.team and self.team.user,
+            "team_plan": self.team and self.team.plan,
             "charges": [each.record() for each in self.charged],
             "allowances": [each.record() for each in self.allowances],
             "due": [
@@ -144,8 +149,17 @@ def statement(
         models=summarize(ledger, replace(ask, by="model")).rows,
         purposes=summarize(ledger, replace(ask, by="purpose")).rows,
         place=place,
+        team=None if subscriptions else _of_team(ledger, ask),
         **_terms(ledger, ask, subscriptions),
     )
+
+
+def _of_team(ledger: Ledger, ask: Ask) -> Subscription | None:
+    """Return the subscription of the only team that a user is in at the end of a window, or now where it runs."""
+    user = ask.where["user"]
+    team = ask.users.team(user, ask.latest) if ask.users is not None and user is not None else None
+    held = () if team is None else ledger.subscriptions(team=team)
+    return next((each for each in held if each.runs(ask.latest)), None)
 
 
 def _terms(ledger: Ledger, ask: Ask, subscriptions: Sequence[Subscription]) -> dict[str, Any]:
@@ -176,7 +190,7 @@ def _apart(totals: Sequence[Row]) -> Row:
 def _place(user: str | None, plan: str, everybody: Sequence[Row]) -> tuple[int, int] | None:
     costs: dict[str | None, Nanos] = {}
     for row in everybody:
-        if row.plan == plan and row.labels[0] is not None:
+        if row.plan == plan and is_user(row.labels[0]):
             costs[row.labels[0]] = costs.get(row.labels[0], 0) + (row.cost_nanos or 0)
     if user not in costs:
         return None

@@ -60,7 +60,10 @@ def lines(statement: Statement) -> Iterator[tuple[str, str]]:
     yield say("Window"), joined([window_said(ask.window), *([day_said(day)] if day else []), ask.window.zone])
     for each in statement.charged:
         yield say("Plan"), _plan(each)
-    if not statement.charged:
+    if statement.team is not None:
+        plan, team = visible(statement.team.plan), visible(statement.team.user)
+        yield say("Plan"), say("{plan}, paid by the team {team}", plan=plan, team=team)
+    elif not statement.charged:
         yield say("Plan"), say("none")
     for allowed in statement.allowances:
         yield say("Included"), included_said(allowed)
