@@ -549,6 +549,8 @@ class TestSums:
                 query = Query(since=each.since, until=each.until, where={**where, "user": each.user})
                 assert sorted(sums, key=str) == sorted(ledger.summarize(query), key=str)
         assert ledger.sum_each([]) == []
+        (few,) = ledger.sum_each([Stretch(("big",), AT, AT + timedelta(hours=1))], fields=("calls", "nanos"))
+        assert few == [Sum(currency="USD", calls=4, nanos=3 * 2**62 + 7)]
 
     def test_currencies_are_never_added_to_each_other(self, ledger: Ledger) -> None:
         ledger.settle(entry())

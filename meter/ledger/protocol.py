@@ -81,10 +81,12 @@ class Ledger(Protocol):
     def summarize(self, query: Query) -> list[Sum]:
         """Sum the calls of a window by group and currency."""
 
-    def sum_each(self, stretches: Sequence[Stretch], where: Where | None = None) -> list[list[Sum]]:
+    def sum_each(
+        self, stretches: Sequence[Stretch], where: Where | None = None, fields: Sequence[str] = ...
+    ) -> list[list[Sum]]:
         """Sum the calls of many users, each over a time of their own, by currency; in the order given.
 
-        `where` is as Query's, without a user.
+        `where` is as Query's, without a user; fields of Sum beside the given ones are 0, by default none is.
         """
 
     def counts(self, last: int) -> list[Counts]:

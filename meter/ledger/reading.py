@@ -18,7 +18,7 @@ from meter.ledger.rows import ENTRY, entry_of, hold_keys_in, hold_of
 from meter.ledger.schema import entry_columns
 from meter.ledger.store import Store, names_by_key, prices_by_key
 from meter.ledger.stretches import sum_each
-from meter.ledger.summing import bounds_of, summarize
+from meter.ledger.summing import FIELDS, bounds_of, summarize
 
 if TYPE_CHECKING:
     import sqlite3
@@ -151,10 +151,12 @@ class Reading(Store):
         with self._read() as raw:
             return summarize(raw, query)
 
-    def sum_each(self, stretches: Sequence[Stretch], where: Where | None = None) -> list[list[Sum]]:
+    def sum_each(
+        self, stretches: Sequence[Stretch], where: Where | None = None, fields: Sequence[str] = FIELDS
+    ) -> list[list[Sum]]:
         """Sum the calls of many users, each over a time of their own, by currency; in the order given."""
         with self._read() as raw:
-            return sum_each(raw, stretches, where or {})
+            return sum_each(raw, stretches, where or {}, fields)
 
     def span(self) -> tuple[datetime, datetime] | None:
         """Return the instants of the first and the last entry, or None for an empty ledger."""

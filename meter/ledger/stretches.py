@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import sqlite3
+from functools import partial
 from typing import TYPE_CHECKING
 
 from meter.ledger.filtering import filter_of
@@ -16,7 +17,7 @@ from meter.ledger.store import names_by_key
 from meter.ledger.summing import FIELDS, amounts, bounds_of, in_shape, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     Where = Mapping[str, str | tuple[str, ...] | None]
 
@@ -24,8 +25,13 @@ AT_ONCE = 500
 """Names that are asked for in one statement."""
 
 
-def sum_each(raw: sqlite3.Connection, stretches: Sequence[Stretch], where: Where) -> list[list[Sum]]:
-    """Return the sums of each stretch by currency, in the order given; `where` is as Query's, without a user."""
+def sum_each(
+    raw: sqlite3.Connection, stretches: Sequence[Stretch], where: Where, fields: Sequence[str] = FIELDS
+) -> list[list[Sum]]:
+    """Return the sums of each stretch by currency, in the order given; `where` is as Query's, without a user.
+
+    Fields of Sum beside the given ones are 0.
+    """
     found: list[list[Sum]] = [[] for _ in stretches]
     condition = filter_of(raw, where)
     if condition.impossible:
@@ -34,21 +40,25 @@ def sum_each(raw: sqlite3.Connection, stretches: Sequence[Stretch], where: Where
     asked = list(_asked(raw, stretches))
     rows: list[tuple[int, ...]] = []
     for start in range(0, len(asked), AT_ONCE):
-        rows += _answer(raw, asked[start : start + AT_ONCE], conditions, values)
+        part = asked[start : start + AT_ONCE]
+        given = [value for each in part for value in each] + values
+        rows += _answer(raw, partial(_statement, len(part), conditions, fields), given)
     texts = names_by_key(raw, {row[1] for row in rows if row[1]})
     for number, currency, *sums in _joined(rows):
         if any(sums):
             code = texts[currency] if currency else None
-            found[number].append(Sum(key=(), currency=code, **dict(zip(FIELDS, sums, strict=True))))
+            found[number].append(Sum(key=(), currency=code, **dict(zip(fields, sums, strict=True))))
     return found
 
 
 def _asked(raw: sqlite3.Connection, stretches: Sequence[Stretch]) -> Iterator[tuple[int, int, int, int]]:
     """Yield the number of a stretch with each of its user's names that any entry has, and its bounds."""
+    known: dict[tuple[str, ...], tuple[int, ...]] = {}
     for number, each in enumerate(stretches):
         since, until = bounds_of(Query(since=each.since, until=each.until))
-        names = filter_of(raw, {"user": each.user}).numbers["user"]
-        yield from ((number, name, since, until) for name in names if since < until)
+        if each.user not in known:
+            known[each.user] = filter_of(raw, {"user": each.user}).numbers["user"]
+        yield from ((number, name, since, until) for name in known[each.user] if since < until)
 
 
 def _joined(rows: list[tuple[int, ...]]) -> Iterator[tuple[int, ...]]:
@@ -57,24 +67,22 @@ def _joined(rows: list[tuple[int, ...]]) -> Iterator[tuple[int, ...]]:
         yield (*key, *map(sum, zip(*(row[2:] for row in same), strict=True)))
 
 
-def _answer(
-    raw: sqlite3.Connection, asked: Sequence[tuple[int, int, int, int]], conditions: list[str], values: list[int]
-) -> list[tuple[int, ...]]:
-    given = [value for each in asked for value in each] + values
+def _answer(raw: sqlite3.Connection, statement: Callable[[bool], str], given: list[int]) -> list[tuple[int, ...]]:
     try:
-        return raw.execute(_statement(len(asked), conditions, split=False), given).fetchall()
+        return raw.execute(statement(False), given).fetchall()
     except sqlite3.OperationalError as error:
         if "overflow" not in str(error):
             raise
-    return whole(raw.execute(_statement(len(asked), conditions, split=True), given), 2)
+    return whole(raw.execute(statement(True), given), 2)
 
 
-def _statement(many: int, conditions: list[str], *, split: bool) -> str:
+def _statement(many: int, conditions: list[str], fields: Sequence[str], split: bool) -> str:
     stretches = ", ".join(["(?, ?, ?, ?)"] * many)
     where = " AND ".join(["entries.at >= asked.since AND entries.at < asked.until", *conditions])
     # CROSS JOIN keeps the order: each stretch finds its rows by the index of users and instants
     rows = f"SELECT stretch, {in_shape()} FROM asked CROSS JOIN entries ON entries.user = asked.name WHERE {where}"  # noqa: S608  names of ours
+    sums = ", ".join(amounts(split=split, fields=fields))
     return (
         f"WITH asked (stretch, name, since, until) AS (VALUES {stretches}) "  # noqa: S608  names of ours
-        f"SELECT stretch, currency, {', '.join(amounts(split=split))} FROM ({rows}) GROUP BY stretch, currency"
+        f"SELECT stretch, currency, {sums} FROM ({rows}) GROUP BY stretch, currency"
     )

@@ -85,9 +85,9 @@ def statement(piece: Piece, by: Sequence[str], condition: Filter, *, split: bool
     return f"SELECT {keys}, {', '.join(summed)} FROM {source} GROUP BY {group}", values  # noqa: S608  names of ours
 
 
-def amounts(*, split: bool) -> list[str]:
-    """Return the SQL of each field of a sum; with `split` of their high parts, then of their low ones."""
-    each = [_FIELDS.get(field, field) for field in FIELDS]
+def amounts(*, split: bool, fields: Sequence[str] = FIELDS) -> list[str]:
+    """Return the SQL of fields of a sum; with `split` of their high parts, then of their low ones."""
+    each = [_FIELDS.get(field, field) for field in fields]
     if not split:
         return [f"sum({amount})" for amount in each]
     low = (1 << LOW_BITS) - 1
@@ -96,11 +96,14 @@ def amounts(*, split: bool) -> list[str]:
 
 def whole(rows: Iterable[tuple[int, ...]], width: int) -> list[tuple[int, ...]]:
     """Return rows that were summed split, behind `width` keys, with their high and low parts put together."""
-    middle = width + len(FIELDS)
     return [
-        (*row[:width], *((high << LOW_BITS) + low for high, low in zip(row[width:middle], row[middle:], strict=True)))
+        (*row[:width], *((high << LOW_BITS) + low for high, low in zip(*_halves(row[width:]), strict=True)))
         for row in rows
     ]
+
+
+def _halves(row: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    return row[: len(row) // 2], row[len(row) // 2 :]
 
 
 def _source(piece: Piece, condition: Filter) -> tuple[str, list[int]]:

@@ -7,6 +7,7 @@ plans that bill it are asked for, all of them at once.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -17,13 +18,14 @@ from meter.reports.slices import Slice, merged
 from meter.reports.use import Use, used_up_to
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from meter.ledger import Ledger
     from meter.plan import Subscription
     from meter.reports.ask import Ask
     from meter.reports.real import Real
+    from meter.reports.use import Amount
 
     Accrued = Sequence[tuple[Slice, int, int]]
     """Slices, each with what is left in it of the overage without tax and the channel's percentage, and the whole."""
@@ -52,19 +54,26 @@ NONE = Overages()
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A subscription with the stretches of its time that are asked about, each in one slice."""
+    """A subscription with the stretches of its time that are asked about."""
 
     subscription: Subscription
-    stretches: Sequence[tuple[Slice, datetime, datetime]]
+    parts: Sequence[tuple[Slice, Window, datetime, datetime]]
+    """Each stretch, cut to each period of the allowance it touches."""
 
-    def periods(self) -> Iterator[tuple[Slice, Window, datetime, datetime]]:
-        """Yield each stretch cut to each period of the allowance it touches."""
-        included = self.subscription.conditions.included
-        if included is None:
-            return
-        for piece, since, until in self.stretches:
-            for period in periods(self.subscription, included, Window(since, until, self.subscription.zone)):
-                yield piece, period, max(since, period.since), min(until, period.until)
+
+def _asked(subscription: Subscription, stretches: Sequence[tuple[Slice, datetime, datetime]]) -> _Asked:
+    included, parts = subscription.conditions.included, []
+    if included is not None and stretches:
+        touched = list(periods(subscription, included, Window(stretches[0][1], stretches[-1][2], subscription.zone)))
+        at = 0
+        for piece, since, until in stretches:
+            while touched[at].until <= since:
+                at += 1
+            for period in itertools.islice(touched, at, None):
+                if period.since >= until:
+                    break
+                parts.append((piece, period, max(since, period.since), min(until, period.until)))
+    return _Asked(subscription, parts)
 
 
 def overages_of(
@@ -82,7 +91,7 @@ def overages_on(
     billing = [(each, lane) for each, lane in lanes if lane and each.bills_use]
     if not billing:
         return NONE
-    asked = [_Asked(each, _stretches(each, lane, ask, real)) for each, lane in billing]
+    asked = [_asked(each, _stretches(each, lane, ask, real)) for each, lane in billing]
     return _billed(asked, _used(ledger, ask, asked))
 
 
@@ -92,7 +101,7 @@ def overage_in(ledger: Ledger, ask: Ask, subscription: Subscription) -> int | No
         return 0
     whole = Slice(label="", since=ask.window.since, until=ask.window.until, rates={}, scale=1)
     since, until = _bounds(subscription, ask.window.since, ask.window.until)
-    asked = [_Asked(subscription, [(whole, since, until)] if since < until else [])]
+    asked = [_asked(subscription, [(whole, since, until)] if since < until else [])]
     found = _billed(asked, _used(ledger, ask, asked))
     return None if found.is_unknown(subscription) else sum(gross for _, _, gross in found.of(subscription))
 
@@ -119,11 +128,11 @@ def _bounds(subscription: Subscription, since: datetime, until: datetime) -> tup
     return max(since, subscription.since), ends
 
 
-def _used(ledger: Ledger, ask: Ask, asked: Sequence[_Asked]) -> dict[tuple[int, datetime, datetime], Fraction | None]:
+def _used(ledger: Ledger, ask: Ask, asked: Sequence[_Asked]) -> dict[tuple[int, datetime, datetime], Amount | None]:
     """Return what was used from the beginning of a period up to each instant that is asked about."""
     instants: dict[tuple[int, Window], set[datetime]] = {}
     for number, each in enumerate(asked):
-        for _, period, since, until in each.periods():
+        for _, period, since, until in each.parts:
             instants.setdefault((number, period), {period.since}).update((since, until))
     uses = [Use(asked[number].subscription, sorted(cuts)) for (number, _), cuts in instants.items()]
     found = used_up_to(ledger, ask, uses)
@@ -134,28 +143,30 @@ def _used(ledger: Ledger, ask: Ask, asked: Sequence[_Asked]) -> dict[tuple[int, 
     }
 
 
-def _billed(asked: Sequence[_Asked], used: Mapping[tuple[int, datetime, datetime], Fraction | None]) -> Overages:
+def _billed(asked: Sequence[_Asked], used: Mapping[tuple[int, datetime, datetime], Amount | None]) -> Overages:
     accrued: dict[int, Accrued] = {}
     unknown = set()
     for number, each in enumerate(asked):
         told: list[tuple[Slice, int, int]] = []
-        for piece, period, since, until in each.periods():
+        for piece, period, since, until in each.parts:
             before, after = (used[number, period.since, at] for at in (since, until))
             if before is None or after is None:
                 unknown.add(id(each.subscription))
                 told = []
                 break
+            if before == after:
+                continue
             gross = [_beyond(each.subscription, amount) for amount in (before, after)]
-            net = [each.subscription.net_of_use(nanos) for nanos in gross]
             if gross[0] != gross[1]:
+                net = [each.subscription.net_of_use(nanos) for nanos in gross]
                 told.append((piece, net[1] - net[0], gross[1] - gross[0]))
         accrued[id(each.subscription)] = told
     return Overages(accrued=accrued, unknown=frozenset(unknown))
 
 
-def _beyond(subscription: Subscription, used: Fraction) -> int:
+def _beyond(subscription: Subscription, used: Amount) -> int:
     """Return what a use comes to beyond the allowance, in nano-units."""
     included, overage = subscription.conditions.included, subscription.conditions.overage
     if included is None or overage is None:
         return 0
-    return overage.nanos(used - Fraction(included.amount))
+    return overage.nanos(used - Fraction(included.amount)) if used > included.amount else 0

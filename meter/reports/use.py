@@ -21,7 +21,11 @@ if TYPE_CHECKING:
     from meter.plan import Subscription
 
     Bounds = tuple[datetime, datetime]
+    Amount = int | Fraction
+    """Of a measure; a fraction where it is money."""
 
+_FIELDS = {"cost": ("nanos",), "tokens": ("input_tokens", "output_tokens")}
+"""Measure to the fields of a Sum that it is made of, where they are not the one of its name."""
 MANY = 50
 """Users with one and the same time who are summed by the rollups of everybody, not each by their own rows."""
 
@@ -35,7 +39,7 @@ class Use:
     """Rising, the first the beginning of the period."""
 
 
-def used_up_to(ledger: Ledger, ask: Ask, uses: Sequence[Use]) -> list[dict[datetime, Fraction | None]]:
+def used_up_to(ledger: Ledger, ask: Ask, uses: Sequence[Use]) -> list[dict[datetime, Amount | None]]:
     """Return what each subscription used up to each of its instants, in the measure of its allowance.
 
     All calls of the subscriber count, in whatever environment; a cost that is not known counts as nothing. None is
@@ -62,9 +66,9 @@ def _cut(ask: Ask, fx: FxTable, currencies: Iterable[str], use: Use) -> list[dat
     return sorted(found)
 
 
-def _running(use: Use, edges: Sequence[datetime], told: _Sums, fx: FxTable) -> dict[datetime, Fraction | None]:
-    total: Fraction | None = Fraction(0)
-    amounts: dict[datetime, Fraction | None] = {use.instants[0]: total}
+def _running(use: Use, edges: Sequence[datetime], told: _Sums, fx: FxTable) -> dict[datetime, Amount | None]:
+    total: Amount | None = 0
+    amounts: dict[datetime, Amount | None] = {use.instants[0]: total}
     for since, until in pairwise(edges):
         part = _amount(told.of(use.subscription, since, until), use, fx, since)
         total = None if total is None or part is None else total + part
@@ -77,9 +81,9 @@ def _measure(use: Use) -> str:
     return "cost" if included is None else included.measure
 
 
-def _amount(sums: Iterable[Sum], use: Use, fx: FxTable, at: datetime) -> Fraction | None:
+def _amount(sums: Iterable[Sum], use: Use, fx: FxTable, at: datetime) -> Amount | None:
     measure, currency = _measure(use), use.subscription.currency
-    total = Fraction(0)
+    total: Amount = 0
     for each in sums:
         if measure == "cost":
             if not each.nanos or each.currency is None:
@@ -100,11 +104,14 @@ class _Sums:
         self._ledger = ledger
         self._ask = ask
         self._bounds: dict[Bounds, set[str]] = defaultdict(set)
+        self._measures: set[str] = set()
         self._sums: dict[tuple[str, Bounds], list[Sum]] = {}
         self._teams: dict[Bounds, dict[str | None, list[Sum]]] = {}
 
     def ask(self, subscription: Subscription, bounds: Iterable[Bounds]) -> None:
         """Note what will be needed."""
+        included = subscription.conditions.included
+        self._measures |= set() if included is None else {included.measure}
         for each in bounds:
             if subscription.team:
                 self._teams[each] = {}
@@ -120,7 +127,9 @@ class _Sums:
                     self._sums.setdefault((self._user(str(calls.key[0])), (since, until)), []).append(calls)
         alone = [(user, each) for each, users in self._bounds.items() if each not in shared for user in users]
         stretches = [Stretch(self._names(user), since, until) for user, (since, until) in alone]
-        self._sums |= dict(zip(alone, self._ledger.sum_each(stretches) if stretches else [], strict=True))
+        fields = list(dict.fromkeys(field for name in self._measures for field in _FIELDS.get(name, (name,))))
+        found = self._ledger.sum_each(stretches, fields=fields) if stretches else []
+        self._sums |= dict(zip(alone, found, strict=True))
         for bounds in self._teams:
             self._teams[bounds] = self._by_team(bounds)
 
