@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 QUESTION = "Number {number}: write a story about a lighthouse, a storm and a lost ship."
 """Each with a number of its own first, so that no server answers it from what it has read before."""
-_BRIEF = 10.0
+OUTPUT_TOKENS = 64
+"""Of each answer, at most."""
+TIMEOUT_S, CONNECT_S = 120.0, 10.0
 
 
 class NoAnswer(MeterError):
@@ -56,29 +58,27 @@ def measure(
     *,
     requests: int = 8,
     parallel: int = 4,
-    output_tokens: int = 64,
-    timeout: float = 120,
+    api_key: str | None = None,
 ) -> Throughput:
     """Return the throughput of a server, after a question that warms it up; takes as long as the server does.
 
-    Without a model it is the only one that the server lists. Raises NoAnswer where it does not answer within the
-    timeout in seconds, refuses, or tells no usage; InputError for an address that is none.
+    Without a model it is the only one that the server lists. Raises NoAnswer where it does not answer within
+    TIMEOUT_S, refuses, or tells no usage; InputError for an address that is none.
     """
     import httpx
 
     base = api_base.rstrip("/")
     if not base.startswith(("http://", "https://")):
         raise InputError(f'--api-base is "{api_base}"; give an address like http://127.0.0.1:8000/v1.')
-    limits = httpx.Limits(max_connections=parallel)
+    limits, waits = httpx.Limits(max_connections=parallel), httpx.Timeout(TIMEOUT_S, connect=CONNECT_S)
+    headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
     try:
-        with httpx.Client(timeout=httpx.Timeout(timeout, connect=_BRIEF), limits=limits) as client:
+        with httpx.Client(timeout=waits, limits=limits, headers=headers) as client:
             asked = _model(client, base, model)
-            _ask(client, base, asked, 0, output_tokens)
+            _ask(client, base, asked, 0)
             begun = time.perf_counter()
             with ThreadPoolExecutor(parallel) as pool:
-                told = list(
-                    pool.map(lambda number: _ask(client, base, asked, number, output_tokens), range(1, requests + 1))
-                )
+                told = list(pool.map(lambda number: _ask(client, base, asked, number), range(1, requests + 1)))
             seconds = Fraction(time.perf_counter() - begun).limit_denominator(1_000_000)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise NoAnswer(
@@ -111,12 +111,12 @@ def _model(client: httpx.Client, base: str, model: str | None) -> str:
     return names[0]
 
 
-def _ask(client: httpx.Client, base: str, model: str, number: int, output_tokens: int) -> tuple[int, int]:
+def _ask(client: httpx.Client, base: str, model: str, number: int) -> tuple[int, int]:
     """Return the tokens that a question had and its answer."""
     request = {
         "model": model,
         "messages": [{"role": "user", "content": QUESTION.format(number=number)}],
-        "max_tokens": output_tokens,
+        "max_tokens": OUTPUT_TOKENS,
     }
     usage = _json(client.post(f"{base}/chat/completions", json=request), base).get("usage")
     told = usage if isinstance(usage, dict) else {}

@@ -282,3 +282,16 @@ def test_every_figure_is_said_in_chinese(arguments: tuple[str, ...]) -> None:
         any("\u4e00" <= char <= "\u9fff" for char in figure) or figure[:4] in {"FLOP", "USD "} for figure in figures
     )
     assert json.loads(done("economics", *arguments, "--lang", "zh", "--json")).keys() == record(*arguments).keys()
+
+
+def test_a_server_that_wants_a_key_gets_the_one_of_a_file(loopback: Loopback, tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    given = ("economics", "infer", "--usd-per-hour", "1", "--api-base", loopback.api_base, "--api-key-file", str(file))
+    assert run(*given).exit_code == 2
+    file.write_text("secret-1\n")
+    result = run(*given)
+    assert result.exit_code == 0
+    assert {seen.headers["authorization"] for seen in loopback.requests} == {"Bearer secret-1"}
+    assert "secret-1" not in result.output
+    file.write_text("two\nlines")
+    assert run(*given).exit_code == 2

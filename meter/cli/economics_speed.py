@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from meter.cli.economics_given import SPEED, needed
 from meter.cli.figures import Figure
+from meter.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +27,7 @@ def speed_options(command: Command) -> Command:
     for option in (
         click.option("--requests", type=click.IntRange(1, MOST), default=8, help="Questions asked of it; 8."),
         click.option("--parallel", type=click.IntRange(1, 512), default=4, help="Questions asked at once; 4."),
+        click.option("--api-key-file", metavar="FILE", type=click.Path(path_type=Path), help="A file with its key."),
         click.option("--served", metavar="NAME", help="Which model of that server; else the only one it lists."),
         click.option("--api-base", metavar="URL", help="Measure the server at this address instead of asking you."),
         click.option("--tokens-per-second", metavar="N", help="Throughput of all machines together, input and output."),
@@ -60,8 +63,25 @@ def speed_of(options: dict[str, Any]) -> Speed:
         return Speed(per_second=speed, told=(Figure("tokens_per_second", "tokens per second", speed, "number"),))
     from meter.throughput import measure
 
-    found = measure(options["api_base"], options["served"], requests=options["requests"], parallel=options["parallel"])
+    key = _key(options["api_key_file"])
+
+    found = measure(
+        options["api_base"], options["served"], requests=options["requests"], parallel=options["parallel"], api_key=key
+    )
     return _measured(found)
+
+
+def _key(file: Path | None) -> str | None:
+    """Return the key in a file; it stands in no list of processes and is kept nowhere."""
+    if file is None:
+        return None
+    try:
+        key = file.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        key = ""
+    if not key.isascii() or not key.isprintable() or not key:
+        raise InputError(f"{file} has no key; give a file with nothing but the server's key in it.")
+    return key
 
 
 def _measured(found: Throughput) -> Speed:
