@@ -48,7 +48,10 @@ def texts(node: ast.AST) -> Iterator[str]:
 
 
 def said() -> set[tuple[str, str]]:
-    return {(text, place) for place, node in calls("say", "term") for text in texts(node.args[0])}
+    """Return what is said, and what is said of a list that is empty."""
+    given = [(place, node.args[0]) for place, node in calls("say", "term")]
+    given += [(place, node.args[2]) for place, node in calls("put_list")]
+    return {(text, place) for place, node in given for text in texts(node) if text}
 
 
 def headed() -> set[tuple[str, str]]:

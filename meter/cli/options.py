@@ -12,7 +12,7 @@ import click
 
 from meter.cli.file import gathered, put_file
 from meter.errors import LedgerUnavailable
-from meter.lang import TAGS, spoken
+from meter.lang import TAGS, say, spoken, term
 from meter.reports.fit import fitted
 from meter.reports.render import visible
 from meter.settings import load
@@ -120,7 +120,7 @@ def put_html(name: str, parts: Iterable[str], what: str) -> None:
     """Write a page into a file, and say so where it is one."""
     put_file(name, parts)
     if name != "-":
-        click.echo(f"{what} is in {name}.")
+        click.echo(say("{window} is in {file}.", window=what, file=name))
 
 
 def warn(told: str) -> None:
@@ -276,7 +276,7 @@ def put_list(columns: Sequence[Column], records: Sequence[dict[str, Any]], absen
     """Write records in the form that was asked for; `absent` is said on a screen where there are none."""
     from meter.reports.render import write_list
 
-    put_page(write_list(form(), columns, records) if records or form() != "table" else [absent + "\n"])
+    put_page(write_list(form(), columns, records) if records or form() != "table" else [term(absent) + "\n"])
 
 
 def is_offered() -> bool:

@@ -22,6 +22,7 @@ from meter.cli.options import (
     warn,
     window_options,
 )
+from meter.lang import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,12 +105,14 @@ def report(
 
 
 def _hints(opened: Ledger, made: Report) -> list[str]:
+    from meter.reports.render import led
+
     hints = [
-        ("A call line by line:", "meter explain last", bool(made.rows)),
-        ("By model, day, …:", "meter report --by model", bool(made.rows) and made.columns == ("user",)),
-        ("A plan to hold it against:", PLAN, is_offered() and not opened.subscriptions()),
+        (say("A call line by line:"), "meter explain last", bool(made.rows)),
+        (say("By model, day, …:"), "meter report --by model", bool(made.rows) and made.columns == ("user",)),
+        (say("A plan to hold it against:"), PLAN, is_offered() and not opened.subscriptions()),
     ]
-    return [f"{what:<28}{command}" for what, command, fits in hints if fits]
+    return [led(what, command, 28).rstrip("\n") for what, command, fits in hints if fits]
 
 
 def _compare(opened: Ledger, ask: Ask, month: str, html: str | None) -> None:
@@ -138,8 +141,9 @@ def _pages(opened: Ledger, made: Report, by: str | None) -> Iterator[str]:
 
 def _put_html(name: str, opened: Ledger, made: Report, by: str | None) -> None:
     from meter.reports.html import write
+    from meter.reports.wording import window_said
 
-    put_html(name, write(opened, made, by, warn), made.header.ask.window.label)
+    put_html(name, write(opened, made, by, warn), window_said(made.header.ask.window))
     note_unseen(opened, made.header)
 
 

@@ -21,6 +21,7 @@ from meter.cli.options import (
     tz_option,
 )
 from meter.errors import InputError
+from meter.lang import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,6 +105,7 @@ def _write_all(opened: Ledger, ask: Ask, reader: Reader, out: Path, form: str) -
     from meter.reports.statement import statement as stated
     from meter.reports.summary import summarize
     from meter.reports.who import is_user
+    from meter.reports.wording import window_said
 
     rows = summarize(opened, ask).rows
     named = list(dict.fromkeys(label for row in rows if is_user(label := row.labels[0])))
@@ -116,7 +118,8 @@ def _write_all(opened: Ledger, ask: Ask, reader: Reader, out: Path, form: str) -
             told("statements", at)
             made = stated(opened, user, ask, reader, everybody=rows)
             put_file(str(out / f"{file_name(user)}.{ENDINGS[form]}"), _pages(made, form))
-    click.echo(f"{len(named):,} statements in {out}, {ask.window.label}.")
+    window = window_said(ask.window)
+    click.echo(say("{count:,} statements in {folder}, {window}.", count=len(named), folder=out, window=window))
 
 
 def file_name(user: str) -> str:

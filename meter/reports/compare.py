@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from meter.charge import price_call
 from meter.entry import now
+from meter.lang import say
 from meter.ledger.query import Query
 from meter.model.vendors import VENDORS
 from meter.price import ITEMS
 from meter.pricebook import PriceBook
 from meter.reports.money import amount, per
+from meter.reports.wording import joined
 from meter.usage import Usage
 
 if TYPE_CHECKING:
@@ -118,9 +120,9 @@ def _probes(*prices: Price) -> Iterator[tuple[Usage, str]]:
     served = sorted({tier.service_tier for tier in tiers if tier.service_tier is not None})
     for tier in (None, *served):
         for size in (None, *sizes):
-            parts = [f"above {size:,} input tokens"] if size is not None else []
-            parts += [f"tier {tier}"] if tier is not None else []
-            yield Usage(input_tokens=0 if size is None else size + 1, service_tier=tier), ", ".join(parts)
+            parts = [say("above {tokens:,} input tokens", tokens=size)] if size is not None else []
+            parts += [say("tier {tier}", tier=tier)] if tier is not None else []
+            yield Usage(input_tokens=0 if size is None else size + 1, service_tier=tier), joined(parts)
 
 
 def _count(ledger: Ledger, named: Named, differing: list[Disagreement], told: Callable[[str, int], None]) -> None:

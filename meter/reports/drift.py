@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from meter.calibration import FEW, LAST, has_both, ratio
+from meter.lang import say
 from meter.ledger.query import Query
 from meter.reports.render import Column, table
 
@@ -68,13 +69,13 @@ def screen(found: Iterable[Drift]) -> Iterator[str]:
     """Yield it for people."""
     each = list(found)
     if not each:
-        yield "No call has both our count of its request and the provider's.\n"
+        yield say("No call has both our count of its request and the provider's.") + "\n"
         return
     yield table(COLUMNS, [one.record() for one in each]) + "\n"
-    yield "The factor is the provider's count by ours; 5 % of calls are below p5, 5 % above p95.\n"
-    yield "What is counted or reserved for a model is multiplied with its factor.\n"
+    yield say("The factor is the provider's count by ours; 5 % of calls are below p5, 5 % above p95.") + "\n"
+    yield say("What is counted or reserved for a model is multiplied with its factor.") + "\n"
     if any(one.calls < FEW for one in each):
-        yield f"With fewer than {FEW} calls it says little, and no estimate uses it.\n"
+        yield say("With fewer than {calls} calls it says little, and no estimate uses it.", calls=FEW) + "\n"
 
 
 COLUMNS = (

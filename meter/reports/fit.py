@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from meter.lang import say
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -81,7 +83,8 @@ def narrowed(widths: Sequence[int], texts: Sequence[int]) -> list[int]:
 
 def told(headings: Sequence[str]) -> str:
     """Say what was left out, and how it is seen."""
-    return f"Left out for want of room: {', '.join(headings)}; --json, --csv or a pipe has all."
+    left = say(", ").join(headings)
+    return say("Left out for want of room: {columns}; --json, --csv or a pipe has all.", columns=left)
 
 
 def _over(widths: Sequence[int]) -> int:

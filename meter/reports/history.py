@@ -6,10 +6,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from meter.lang import say
 from meter.model import canonical_provider, is_vendor, resolve
 from meter.price import ITEMS
 from meter.pricebook import published
 from meter.reports.money import per
+from meter.reports.wording import joined
 from meter.sources import ALWAYS
 
 if TYPE_CHECKING:
@@ -99,10 +101,10 @@ def condition(tier: Tier) -> str:
     """Return when the rates of a tier hold, in words."""
     parts = []
     if tier.above_input_tokens is not None:
-        parts.append(f"above {tier.above_input_tokens:,} input tokens")
+        parts.append(say("above {tokens:,} input tokens", tokens=tier.above_input_tokens))
     if tier.service_tier is not None:
-        parts.append(f"tier {tier.service_tier}")
-    return ", ".join(parts) or "always"
+        parts.append(say("tier {tier}", tier=tier.service_tier))
+    return joined(parts) or say("always")
 
 
 def _hours(price: Price) -> str:

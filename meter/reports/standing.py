@@ -7,10 +7,12 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from meter.entry import now
+from meter.lang import say
 from meter.period import month_of
 from meter.reports.ask import Ask
-from meter.reports.money import amount, shown, shown_percent
+from meter.reports.money import shown_percent
 from meter.reports.summary import summarize
+from meter.reports.wording import joined, money_said
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -60,16 +62,18 @@ class Standing:
     def __str__(self) -> str:
         """Say it in one line; a cost held against a flat fee is not a bill, so it is named for what it is."""
         if self.cost_nanos is None:
-            cost = "cost unknown"
+            cost = say("cost unknown")
         else:
-            cost = f"{'' if self.complete else '≥ '}{shown(amount(self.cost_nanos))} {self.cost_currency}"
-            cost += " API-equivalent" if self.plan else ""
-        text = f"{self.user} this month: {cost}"
+            cost = f"{'' if self.complete else '≥ '}{money_said(self.cost_nanos, self.cost_currency)}"
+            cost = say("{cost} API-equivalent", cost=cost) if self.plan else cost
+        text = say("{user} this month: {cost}", user=self.user, cost=cost)
         if not self.plan:
             return text
-        fee = f"the {shown(amount(self.fee_nanos))} {self.revenue_currency} fee ({self.plan})"
-        share = self.share
-        return f"{text}, {fee}" if share is None else f"{text}, {shown_percent(share)} of {fee}"
+        money = money_said(self.fee_nanos, str(self.revenue_currency))
+        fee = say("the {fee} fee ({plan})", fee=money, plan=self.plan)
+        if self.share is not None:
+            fee = say("{share} of {fee}", share=shown_percent(self.share), fee=fee)
+        return joined([text, fee])
 
 
 def standing(
