@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from meter.errors import InputError, MeterError, suggest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import httpx
 
 QUESTION = "Number {number}: write a story about a lighthouse, a storm and a lost ship."
@@ -76,22 +78,23 @@ def measure(
         with httpx.Client(timeout=waits, limits=limits, headers=headers) as client:
             asked = _model(client, base, model)
             _ask(client, base, asked, 0)
-            begun = time.perf_counter()
-            with ThreadPoolExecutor(parallel) as pool:
-                told = list(pool.map(lambda number: _ask(client, base, asked, number), range(1, requests + 1)))
-            seconds = Fraction(time.perf_counter() - begun).limit_denominator(1_000_000)
+            seconds, told = _timed(lambda number: _ask(client, base, asked, number), requests, parallel)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise NoAnswer(
-            f"{base} does not answer ({type(error).__name__}). Is the server running, and is this its address?"
-        ) from None
-    return Throughput(
-        model=asked,
-        requests=requests,
-        parallel=parallel,
-        seconds=seconds,
-        input_tokens=sum(read for read, _ in told),
-        output_tokens=sum(written for _, written in told),
-    )
+        why = type(error).__name__
+        raise NoAnswer(f"{base} does not answer ({why}). Is the server running, and is this its address?") from None
+    read, written = (sum(counts) for counts in zip(*told, strict=True))
+    counted = {"input_tokens": read, "output_tokens": written}
+    return Throughput(model=asked, requests=requests, parallel=parallel, seconds=seconds, **counted)
+
+
+def _timed(
+    ask: Callable[[int], tuple[int, int]], requests: int, parallel: int
+) -> tuple[Fraction, list[tuple[int, int]]]:
+    """Return how many seconds so many questions took, and what each of them told."""
+    begun = time.perf_counter()
+    with ThreadPoolExecutor(parallel) as pool:
+        told = list(pool.map(ask, range(1, requests + 1)))
+    return Fraction(time.perf_counter() - begun).limit_denominator(1_000_000), told
 
 
 def _model(client: httpx.Client, base: str, model: str | None) -> str:

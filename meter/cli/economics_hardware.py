@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -19,36 +20,10 @@ def hardware(hardware_file: Path | None) -> None:
     A file of your own rows has the columns name and peak_tflops, and may have title, usd_per_hour, source and
     price_source; its rows come before ours.
     """
-    from meter.economics import hardware as machines
-    from meter.economics import utilisations
-    from meter.reports.money import decimal_of
     from meter.reports.render import Column, table
 
     settings_for()  # and with them the language
-    machines_ = [
-        {
-            "kind": "machine",
-            "name": each.name,
-            "title": each.title,
-            "peak_tflops": decimal_of(each.peak / 10**12),
-            "usd_per_hour": None if each.per_hour is None else decimal_of(each.per_hour),
-            "utilisation": None,
-            "source": each.source or None,
-            "price_source": each.price_source or None,
-        }
-        for each in machines(hardware_file)
-    ]
-    reached = [
-        {
-            **dict.fromkeys(machines_[0]),
-            "kind": each.what,
-            "name": each.name,
-            "title": each.hardware,
-            "utilisation": decimal_of(each.share),
-            "source": each.source,
-        }
-        for each in utilisations()
-    ]
+    machines_, reached = _machines(hardware_file), _reached()
     first = [Column("name"), Column("title", "machine")]
     peaks = [*first, Column("peak_tflops", "TFLOP/s", "quantity"), Column("usd_per_hour", "USD per hour", "rate")]
     shares = [*first, Column("kind"), Column("utilisation", kind="percent")]
@@ -64,3 +39,42 @@ def hardware(hardware_file: Path | None) -> None:
         )
         return
     put_list([*peaks, Column("utilisation", kind="percent"), Column("source")], [*machines_, *reached], "")
+
+
+def _machines(own: Path | None) -> list[dict[str, Any]]:
+    from meter.economics import hardware as machines
+    from meter.reports.money import decimal_of
+
+    return [
+        {
+            "kind": "machine",
+            "name": each.name,
+            "title": each.title,
+            "peak_tflops": decimal_of(each.peak / 10**12),
+            "usd_per_hour": None if each.per_hour is None else decimal_of(each.per_hour),
+            "utilisation": None,
+            "source": each.source or None,
+            "price_source": each.price_source or None,
+        }
+        for each in machines(own)
+    ]
+
+
+def _reached() -> list[dict[str, Any]]:
+    """Return what models reached, with the keys of a machine."""
+    from meter.economics import utilisations
+    from meter.reports.money import decimal_of
+
+    return [
+        {
+            "kind": each.what,
+            "name": each.name,
+            "title": each.hardware,
+            "peak_tflops": None,
+            "usd_per_hour": None,
+            "utilisation": decimal_of(each.share),
+            "source": each.source,
+            "price_source": None,
+        }
+        for each in utilisations()
+    ]

@@ -62,19 +62,17 @@ def forecast(
     known = past(ledger, ask, told)
     ask = replace(ask, currency=known.currency)
     running = month_of(ask.now, ask.window.zone)
-    ahead = _months(running, known.today, months)
+    ahead, everyone = _months(running, known.today, months), known.of(known.costs)
     report = summarize(ledger, replace(ask, window=Window(running.since, ask.now, ask.window.zone)))
     rows = {row.labels[0]: row for row in report.rows if row.cost_currency == known.currency}
     paid = [_fees(ledger, ask, month) for month in ahead]
-    everyone = known.of(known.costs)
     tried = next((days for days in TRIED if len(everyone) >= 4 * WEEK + days + LEAST), TRIED[-1])
     method, errors = best(everyone, known.today.weekday(), tried)
     maker = Maker(past=known, method=method, months=ahead)
     so_far = sum((row.cost_nanos or 0 for row in rows.values()), start=0)
     users = _users(maker, rows, paid, told)
-    everybody = Whose(
-        name="total", plan=None, lines=list(known.costs), so_far=so_far, fees=[_sum(each.values()) for each in paid]
-    )
+    fees = [_sum(each.values()) for each in paid]
+    total = Whose(name="total", plan=None, lines=list(known.costs), so_far=so_far, fees=fees)
     return Forecast(
         header=replace(report.header, ask=replace(report.header.ask, window=running)),
         currency=known.currency,
@@ -86,7 +84,7 @@ def forecast(
         months=ahead,
         plans=tuple(_plans(maker, users, rows)),
         users=tuple(users),
-        totals=tuple(maker.outlooks(everybody)),
+        totals=tuple(maker.outlooks(total)),
         fan=maker.fan(so_far),
     )
 
