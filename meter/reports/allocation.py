@@ -88,6 +88,16 @@ def ways_given(text: str) -> dict[Line, Way]:
     return found
 
 
+def ways_for(text: str, by: str, user: str | None) -> dict[Line, Way]:
+    """Return ways_given(), for a report by something and of somebody; raise InputError where nothing goes there."""
+    ways = ways_given(text)
+    if by != "user":
+        raise InputError(f"What is allocated goes to users, and rows by {by} are none; give it by user or plan.")
+    if user is not None:
+        raise InputError(f'What is allocated goes to all customers; give it without the user "{user}".')
+    return ways
+
+
 def apportion(total: Nanos, weights: Sequence[Nanos]) -> list[Nanos]:
     """Return a total in parts that add up to it exactly, in proportion to weights of 0 or more, not all 0.
 

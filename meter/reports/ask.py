@@ -12,7 +12,7 @@ from meter.errors import InputError, InvalidTime, UnknownName, suggest
 from meter.lang import term
 from meter.ledger.query import Query
 from meter.period import Window, month_of, month_window, parse_instant, split, utc, zone
-from meter.reports.allocation import ways_given
+from meter.reports.allocation import ways_for
 from meter.reports.who import SHARED, Apart, apart_shown, is_name_of_ours, team_line
 
 if TYPE_CHECKING:
@@ -228,17 +228,9 @@ class Wanted:
             currency=currency_of(settings.currency if self.currency is None else self.currency),
             where=self._where(),
             now=at,
-            allocate=self._allocated(by),
+            allocate={} if self.allocate is None else ways_for(self.allocate, by, self.user),
             basis=self._basis(by),
         )
-
-    def _allocated(self, by: str) -> dict[Line, Way]:
-        ways = {} if self.allocate is None else ways_given(self.allocate)
-        if ways and by != "user":
-            raise InputError(f"What is allocated goes to users, and rows by {by} are none; give it by user or plan.")
-        if ways and self.user is not None:
-            raise InputError(f'What is allocated goes to all customers; give it without the user "{self.user}".')
-        return ways
 
     def _basis(self, by: str) -> Basis:
         found = next((each for each in BASES if self.basis in {None, each}), None)

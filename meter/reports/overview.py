@@ -144,31 +144,11 @@ def _unit(portfolio: Portfolio) -> str:
 def notes(portfolio: Portfolio) -> Iterator[tuple[str, str]]:
     """Yield what stands under the table, each with its name."""
     for line in portfolio.totals:
-        if line.loss_makers:
-            lost = money_said(line.loss_nanos, str(line.row.revenue_currency))
-            yield (
-                say("Loss"),
-                say(
-                    "1 paying user costs more than they bring, {lost} in all: `meter report --by user`"
-                    if line.loss_makers == 1
-                    else "{users:,} paying users cost more than they bring, {lost} in all: `meter report --by user`",
-                    users=line.loss_makers,
-                    lost=lost,
-                ),
-            )
-        if line.idle:
-            paid = money_said(line.idle_nanos, str(line.row.revenue_currency))
-            one = line.idle == 1
-            told = "1 user paid {paid} and made no call" if one else "{users:,} users paid {paid} and made no call"
-            yield say("Unused"), say(told, users=line.idle, paid=paid)
+        yield from _losses(line)
     for each in portfolio.crowded:
-        members = say(
-            "{team} has {members:,} members and seats for {seats:,}",
-            team=each.team,
-            members=len(each.users),
-            seats=each.seats,
-        )
-        yield say("Seats"), members
+        members = len(each.users)
+        told = "{team} has {members:,} members and seats for {seats:,}"
+        yield say("Seats"), say(told, team=each.team, members=members, seats=each.seats)
     if portfolio.top:
         (users, share), *more = _shares(portfolio)
         dearest = say("{users} make {share} of the cost", users=users, share=share)
@@ -176,15 +156,26 @@ def notes(portfolio: Portfolio) -> Iterator[tuple[str, str]]:
     if rate := portfolio.run_rate_nanos:
         cost = money_said(rate, portfolio.totals[0].row.cost_currency)
         yield say("Run rate"), say("{cost} by the end of the window, if it goes on like this", cost=cost)
-    ask, first = portfolio.report.header.ask, portfolio.first_call
-    if (
-        first is not None
-        and (first - ask.window.since).days
-        and first > ask.window.since
-        and portfolio.totals[0].row.revenue_nanos
-    ):
-        begins = show(first.replace(second=0, microsecond=0), ask.window.zone)
+    window, first = portfolio.report.header.ask.window, portfolio.first_call
+    is_late = first is not None and first > window.since and (first - window.since).days
+    if first is not None and is_late and portfolio.totals[0].row.revenue_nanos:
+        begins = show(first.replace(second=0, microsecond=0), window.zone)
         yield say("Coverage"), say("the first call is of {day}: what was called before is in no cost", day=begins)
+
+
+def _losses(line: Line) -> Iterator[tuple[str, str]]:
+    """Yield who costs more than they bring, and who paid and made no call."""
+    if line.loss_makers:
+        lost = money_said(line.loss_nanos, str(line.row.revenue_currency))
+        told = "{users:,} paying users cost more than they bring, {lost} in all: `meter report --by user`"
+        if line.loss_makers == 1:
+            told = "1 paying user costs more than they bring, {lost} in all: `meter report --by user`"
+        yield say("Loss"), say(told, users=line.loss_makers, lost=lost)
+    if line.idle:
+        paid = money_said(line.idle_nanos, str(line.row.revenue_currency))
+        one = line.idle == 1
+        told = "1 user paid {paid} and made no call" if one else "{users:,} users paid {paid} and made no call"
+        yield say("Unused"), say(told, users=line.idle, paid=paid)
 
 
 def _shares(portfolio: Portfolio) -> list[tuple[str, str]]:
