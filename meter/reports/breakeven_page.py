@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from meter.lang import say, term
 from meter.reports.breakeven import GRID, times
 from meter.reports.money import amount, decimal_of, shown_percent
-from meter.reports.render import Column, csv_lines, json_document, json_text, markdown, md_text, table, visible
+from meter.reports.render import Column, csv_lines, facts, json_document, json_text, led, markdown, md_text, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -63,20 +64,20 @@ def _decimal(number: Fraction | None) -> Any:
 
 
 def _screen(plans: Sequence[BreakEven], header: Lines, notes: Sequence[str], currency: str) -> Iterator[str]:
-    yield from (f"{name:<10}{visible(text)}\n" for name, text in header)
+    yield from (led(name, text) for name, text in header)
     if plans:
-        yield "\nA user of the plan stops paying for themselves at:\n\n"
+        yield f"\n{say('A user of the plan stops paying for themselves at:')}\n\n"
         yield table(*use_table(plans, currency)) + "\n"
     if grid := [each for each in plans if each.at_full]:
-        yield "\nMargin of a user by utilisation; 100 % is full use, under the name:\n\n"
+        yield f"\n{say('Margin of a user by utilisation; 100 % is full use, under the name:')}\n\n"
         yield table(*grid_table(grid)) + "\n"
     if notes:
         yield "\n"
-        yield from (f"{'' if place else 'Notes':<10}{visible(text)}\n" for place, text in enumerate(notes))
+        yield from (led("" if place else say("Notes"), text) for place, text in enumerate(notes))
 
 
 def _markdown(plans: Sequence[BreakEven], header: Lines, notes: Sequence[str], currency: str) -> Iterator[str]:
-    yield "  \n".join(f"{md_text(name)}: {md_text(text)}" if name else md_text(text) for name, text in header) + "\n\n"
+    yield facts(header) + "\n"
     yield from (f"{line}\n" for line in markdown(*use_table(plans, currency)))
     if grid := [each for each in plans if each.at_full]:
         yield "\n"
@@ -102,7 +103,7 @@ def use_table(plans: Sequence[BreakEven], currency: str) -> tuple[list[Column], 
         {
             "plan": each.plan,
             "fee": amount(each.nanos),
-            "per": each.period,
+            "per": term(each.period),
             "cost_per_question": amount(each.mix.nanos),
             "questions": _times(each.questions),
             "per_day": _times(each.questions and each.questions / each.days),
@@ -129,9 +130,9 @@ def grid_table(plans: Sequence[BreakEven]) -> tuple[list[Column], list[Record]]:
     rows: list[Record] = [
         {"utilisation": step, **{each.plan: each.margin(step) for each in shown_plans}} for step in GRID
     ]
-    rows.append({"utilisation": "breaks even", **{each.plan: _even(each) for each in shown_plans}})
+    rows.append({"utilisation": say("breaks even"), **{each.plan: _even(each) for each in shown_plans}})
     return columns, rows
 
 
 def _even(each: BreakEven) -> str:
-    return "-" if each.utilisation is None else f"at {shown_percent(each.utilisation)}"
+    return "-" if each.utilisation is None else say("at {percent}", percent=shown_percent(each.utilisation))

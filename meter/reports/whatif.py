@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, cast
 
 from meter.errors import UnknownName, suggest
+from meter.lang import say
 from meter.reports.portfolio import portfolio
 from meter.reports.row import sum_rows
 from meter.reports.summary import summarize
@@ -216,21 +217,21 @@ def _cut(row: Row, cap: Cap) -> Row:
 def _notes(scenario: Scenario, after: Report, *, alone: bool) -> Iterator[str]:
     """Yield what the figures do not know."""
     if not alone:
-        yield "not told: a ladder, for money stands in several currencies; `meter fx set` gives a rate"
+        yield say("not told: a ladder, for money stands in several currencies; `meter fx set` gives a rate")
     elif len(after.totals) > 1:
         codes = " and ".join(row.cost_currency for row in after.totals)
-        yield f"{codes} stand apart without a rate between them: `meter fx set` gives one"
+        yield say("{codes} stand apart without a rate between them: `meter fx set` gives one", codes=codes)
     if any(swap.to for swap in scenario.swaps):
-        yield "not known: whether users ask the other model as often, and whether its cache is hit alike"
+        yield say("not known: whether users ask the other model as often, and whether its cache is hit alike")
     if any(swap.to for swap in scenario.swaps) and scenario.output_ratio == 1:
-        yield "not known: how long its answers are; as long as before is taken (--output-ratio)"
+        yield say("not known: how long its answers are; as long as before is taken (--output-ratio)")
     if scenario.prices or scenario.fee_change:
-        yield "not known: who would leave at another fee; nobody is taken"
+        yield say("not known: who would leave at another fee; nobody is taken")
     if scenario.cap:
-        yield "a cap cuts at the amount itself; the call that reaches it may cost a little more"
+        yield say("a cap cuts at the amount itself; the call that reaches it may cost a little more")
     if scenario.cap and scenario.cap.share is not None:
-        yield "a cap of the fee is for users who pay one"
+        yield say("a cap of the fee is for users who pay one")
     for row in after.totals:
         if not row.complete:
             missing = row.lost_calls + row.unpriced_calls + row.partial_calls
-            yield f"not known: what {missing:,} calls cost; they are in no figure"
+            yield say("not known: what {count:,} calls cost; they are in no figure", count=missing)

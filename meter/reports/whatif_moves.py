@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, cast
 
 from meter.errors import InputError, UnknownName, suggest
+from meter.lang import say, term
 from meter.ledger.query import Query
 from meter.model import resolve
 from meter.pricebook import PriceBook
@@ -103,7 +104,8 @@ class _Making:
         if given is None:
             given, why = measured_ratio((model, provider), (other.name, other.provider))
             self.notes.append(why)
-        self.notes.append(f"{other.name} at its rates of {at.date()}: {_rates(price)}, by {price.source}")
+        told = {"model": other.name, "day": at.date(), "rates": _rates(price), "source": price.source}
+        self.notes.append(say("{model} at its rates of {day}: {rates}, by {source}", **told))
         finder = _weekly(self._book, other.name, other.provider, at) if price.hours else None
         return _with_ratios(replace(move, price=price, price_at=finder), given, meant.output_ratio)
 
@@ -113,7 +115,11 @@ class _Making:
             price = self._book.find(name, provider, at)
             if price is None:
                 self.notes.append(
-                    f"not known: what {name or 'an unnamed model'} cost on {at.date()}; it stays as it was charged"
+                    say(
+                        "not known: what {model} cost on {day}; it stays as it was charged",
+                        model=name or say("an unnamed model"),
+                        day=at.date(),
+                    )
                 )
                 continue
             finder = _weekly(self._book, name, provider, at) if price.hours else None
@@ -131,9 +137,11 @@ class _Making:
             return move
         calls = sum(each.calls for each in groups)
         if calls <= MOST_ROWS:
-            self.notes.append(f"{move.model}: {calls:,} calls are charged one by one, for {why}")
+            told = "{model}: {calls:,} calls are charged one by one, for {why}"
+            self.notes.append(say(told, model=move.model, calls=calls, why=term(why)))
             return replace(move, by_row=True)
-        self.notes.append(f"not exact: {why}, and {calls:,} calls of {move.model} are too many to charge one by one")
+        told = "not exact: {why}, and {calls:,} calls of {model} are too many to charge one by one"
+        self.notes.append(say(told, why=term(why), calls=calls, model=move.model))
         return move
 
     def _unexplained(self, calls: Sum, move: Move) -> str | None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from meter.lang import say, term
 from meter.reports.ask import label_shown
 from meter.reports.money import amount, decimal_of, shown, shown_percent
 from meter.reports.overview import plan_shown
-from meter.reports.render import Column, csv_lines, json_document, json_text, markdown, md_text, table, visible
+from meter.reports.page import total_said
+from meter.reports.render import Column, csv_lines, facts, json_document, json_text, led, markdown, md_text, table
 from meter.reports.whatif_scenario import described, plain
+from meter.reports.wording import joined
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,23 +124,22 @@ def rung_record(rung: Rung) -> Record:
 
 def _screen(made: Outcome, by: str) -> Iterator[str]:
     for name, text in lines(made):
-        yield f"{name:<10}{visible(text)}\n"
+        yield led(name, text)
     columns, rows, totals = outcome_table(made, by)
     yield "\n" + table(columns, rows[:LISTED], totals) + "\n"
     if len(rows) > LISTED:
-        yield f"{LISTED} of {len(rows):,} are listed; --json or --csv lists all.\n"
+        yield say("{listed} of {count:,} are listed; --json or --csv lists all.", listed=LISTED, count=len(rows)) + "\n"
     if made.ladder:
         yield f"\n{ladder_title(made)}\n\n" + table(*ladder_table(made)) + "\n"
     if made.ways:
         yield f"\n{ways_title(made)}\n\n" + table(*ways_table(made)) + "\n"
     if told := list(notes(made)):
         yield "\n"
-        yield from (f"{name:<10}{visible(text)}\n" for name, text in told)
+        yield from (led(name, text) for name, text in told)
 
 
 def _markdown(made: Outcome, by: str) -> Iterator[str]:
-    told = [f"{md_text(name)}: {md_text(text)}" if name else md_text(text) for name, text in lines(made)]
-    yield "  \n".join(told) + "\n\n"
+    yield facts(lines(made)) + "\n"
     yield from (f"{line}\n" for line in markdown(*outcome_table(made, by)))
     if made.ladder:
         yield f"\n{md_text(ladder_title(made))}\n\n"
@@ -154,18 +156,19 @@ def lines(made: Outcome) -> Iterator[tuple[str, str]]:
     yield from made.today.report.header.lines()
     imagined = list(described(made.scenario))
     for place, text in enumerate(imagined):
-        yield "" if place else "What if", text
+        yield "" if place else say("What if"), text
     if not imagined:
-        yield "What if", "nothing changes; --swap MODEL=OTHER, --price PLAN=29 and others imagine something"
+        told = say("nothing changes; --swap MODEL=OTHER, --price PLAN=29 and others imagine something")
+        yield say("What if"), told
 
 
 def notes(made: Outcome) -> Iterator[tuple[str, str]]:
     """Yield what stands under the tables: what the figures rest on, and what they do not know."""
     if made.scenario.cap:
-        users = "1 user" if made.capped == 1 else f"{made.capped:,} users"
-        yield "Cap", f"{users} would reach it"
+        told = "1 user would reach it" if made.capped == 1 else "{count:,} users would reach it"
+        yield say("Cap"), say(told, count=made.capped)
     for place, text in enumerate(made.notes):
-        yield "" if place else "Notes", text
+        yield "" if place else say("Notes"), text
 
 
 def outcome_table(made: Outcome, by: str) -> tuple[list[Column], list[Record], list[Record]]:
@@ -188,7 +191,7 @@ def outcome_table(made: Outcome, by: str) -> tuple[list[Column], list[Record], l
         columns.append(Column("loss_makers_today", "loss-makers\ntoday", "count"))
         columns.append(Column("loss_makers_after", "loss-makers\nafter", "count"))
     for row in totals:
-        row[by] = f"total {row['currency']}" if several else "total"
+        row[by] = total_said(row["currency"], several=several)
     if several:
         rows, totals = [_with_code(row) for row in rows], [_with_code(row) for row in totals]
     return columns, rows, totals
@@ -206,10 +209,11 @@ def _with_code(row: Record) -> Record:
 
 def ladder_title(made: Outcome) -> str:
     """Return what the ladder multiplies."""
-    of = ", ".join(made.models) or "every model"
+    of = joined(made.models) or say("every model")
     share = made.scenario.share
-    part = "" if share == 1 else f" for {plain(share * 100)} % of it"
-    return f"If {of} cost so many times as much{part}:"
+    if share == 1:
+        return say("If {models} cost so many times as much:", models=of)
+    return say("If {models} cost so many times as much for {percent} % of it:", models=of, percent=plain(share * 100))
 
 
 def ladder_table(made: Outcome) -> tuple[list[Column], list[Record]]:
@@ -228,7 +232,7 @@ def ladder_table(made: Outcome) -> tuple[list[Column], list[Record]]:
         {
             **rung_record(rung),
             "factor": f"x{_factor(rung.factor)}",
-            "note": "breaks even" if rung.breaks_even else "",
+            "note": say("breaks even") if rung.breaks_even else "",
         }
         for rung in made.ladder
     ]
@@ -236,7 +240,7 @@ def ladder_table(made: Outcome) -> tuple[list[Column], list[Record]]:
 
 def ways_title(made: Outcome) -> str:
     """Return what the ways lead back to."""
-    return f"Ways back to a margin of {shown_percent(made.target or Fraction(0))}, each alone:"
+    return say("Ways back to a margin of {margin}, each alone:", margin=shown_percent(made.target or Fraction(0)))
 
 
 def ways_table(made: Outcome) -> tuple[list[Column], list[Record]]:
@@ -248,7 +252,7 @@ def ways_table(made: Outcome) -> tuple[list[Column], list[Record]]:
 def way_record(way: Way) -> Record:
     """Return a way back as JSON has it."""
     return {
-        "way": way.name,
+        "way": term(way.name),
         "give": way.option,
         "margin": None if way.margin is None else decimal_of(way.margin),
         "does": way.does,

@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from meter.errors import InputError
+from meter.lang import say
 from meter.period import parse_instant
 
 if TYPE_CHECKING:
@@ -211,21 +212,24 @@ def plain(number: Fraction) -> str:
 
 def described(scenario: Scenario) -> Iterable[str]:
     """Yield what is imagined, in words."""
-    rest = "" if scenario.share == 1 else f" for {plain(scenario.share * 100)} % of it"
-    only = f", only for {', '.join(scenario.purposes)}" if scenario.purposes else ""
     for swap in scenario.swaps:
-        what = f"answered by {swap.to}" if swap.to else f"costs {plain(swap.factor)} times as much"
-        yield f"{swap.model} {what}{rest}{only}"
+        told = "{model} answered by {other}" if swap.to else "{model} costs {factor} times as much"
+        what = say(told, model=swap.model, other=swap.to, factor=plain(swap.factor))
+        if scenario.share != 1:
+            what = say("{what} for {percent} % of it", what=what, percent=plain(scenario.share * 100))
+        if scenario.purposes:
+            what = say("{what}, only for {purposes}", what=what, purposes=say(", ").join(scenario.purposes))
+        yield what
     if scenario.prices_at and not scenario.swaps:
-        yield f"every model at its rates of {scenario.prices_at.date()}"
+        yield say("every model at its rates of {day}", day=scenario.prices_at.date())
     for plan, price in scenario.prices.items():
-        yield f"{plan} costs {price:f}"
+        yield say("{plan} costs {price:f}", plan=plan, price=price)
     if scenario.fee_change:
-        yield f"fees change by {plain(scenario.fee_change * 100)} %"
+        yield say("fees change by {percent} %", percent=plain(scenario.fee_change * 100))
     if scenario.usage != 1:
-        yield f"everybody uses {plain(scenario.usage)} times as much"
+        yield say("everybody uses {factor} times as much", factor=plain(scenario.usage))
     if scenario.cap:
-        yield f"nobody costs more than {scenario.cap}"
+        yield say("nobody costs more than {cap}", cap=scenario.cap)
 
 
 _READ = {

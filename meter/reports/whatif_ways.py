@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from meter.lang import say
 from meter.reports.money import amount, shown
 from meter.reports.whatif_ladder import rung, stakes_of
 from meter.reports.whatif_scenario import Cap, Scenario, plain
@@ -69,12 +70,19 @@ def _share(scenario: Scenario, stakes: Sequence[Stake], target: Fraction) -> Way
     found = nearest(margin, target, (Fraction(0), scenario.share), falls=True)
     of = ", ".join(swap.model for swap in scenario.swaps)
     if found is None:
-        return Way(name="share", option=None, margin=margin(Fraction(0)), does="not even with every call routed back")
+        return Way(
+            name="share", option=None, margin=margin(Fraction(0)), does=say("not even with every call routed back")
+        )
     percent = plain(found * 100)
     back = plain((1 - found) * 100)
     if found == scenario.share:
-        return Way(name="share", option=None, margin=margin(found), does="none has to be routed back")
-    return Way(name="share", option=f"--share {percent}%", margin=margin(found), does=f"{back} % stay with {of}")
+        return Way(name="share", option=None, margin=margin(found), does=say("none has to be routed back"))
+    return Way(
+        name="share",
+        option=f"--share {percent}%",
+        margin=margin(found),
+        does=say("{percent} % stay with {models}", percent=back, models=of),
+    )
 
 
 def _cap(stakes: Sequence[Stake], target: Fraction) -> Way:
@@ -86,18 +94,20 @@ def _cap(stakes: Sequence[Stake], target: Fraction) -> Way:
     highest = max((Fraction(each.cost) / each.fee for each in stakes if each.pays and each.fee), default=Fraction(0))
     found = nearest(margin, target, (Fraction(0), highest + 1), falls=True)
     if found is None:
-        return Way(name="cap", option=None, margin=margin(Fraction(0)), does="not even where payers cost nothing")
+        return Way(name="cap", option=None, margin=margin(Fraction(0)), does=say("not even where payers cost nothing"))
     if found >= highest:
-        return Way(name="cap", option=None, margin=margin(found), does="no cap is needed")
+        return Way(name="cap", option=None, margin=margin(found), does=say("no cap is needed"))
     cap = Cap(share=found)
     cut = [stake.cost - stake.capped(stake.cost, cap) for stake in stakes]
     users = sum(each > 0 for each in cut)
-    who = "1 user reaches" if users == 1 else f"{users:,} users reach"
+    told = "1 user reaches it; {amount} of use is not served"
+    if users != 1:
+        told = "{count:,} users reach it; {amount} of use is not served"
     return Way(
         name="cap",
         option=f"--cap {cap}",
         margin=margin(found),
-        does=f"{who} it; {shown(amount(sum(cut)))} of use is not served",
+        does=say(told, count=users, amount=shown(amount(sum(cut)))),
     )
 
 
@@ -107,7 +117,7 @@ def _fees(ground: Ground, stakes: Sequence[Stake], target: Fraction) -> Way:
     cost = sum(stake.capped(stake.cost, meant.cap) for stake in stakes)
     here, there = (_revenue(ground.report(_raised(meant, Fraction(change)))) for change in (0, 1))
     if there == here:
-        return Way(name="fees", option=None, margin=None, does="nobody pays a fee that could change")
+        return Way(name="fees", option=None, margin=None, does=say("nobody pays a fee that could change"))
 
     def margin(change: Fraction) -> Fraction | None:
         revenue = here + change * (there - here)
@@ -115,7 +125,9 @@ def _fees(ground: Ground, stakes: Sequence[Stake], target: Fraction) -> Way:
 
     found = nearest(margin, target, (Fraction(-1), Fraction(_HIGHEST)), falls=False)
     if found is None:
-        return Way(name="fees", option=None, margin=None, does=f"not even {_HIGHEST:,} times as dear")
+        return Way(
+            name="fees", option=None, margin=None, does=say("not even {factor:,} times as dear", factor=_HIGHEST)
+        )
     raised = _raised(meant, found)
     made = ground.report(raised)
     return Way(
@@ -148,9 +160,9 @@ def _prices(subscriptions: Sequence[Subscription], scenario: Scenario) -> str:
     for plan, prices in sorted(plans.items(), key=lambda pair: -len(pair[1]))[:3]:
         old = Fraction(max(set(prices), key=prices.count))
         new = Fraction(scenario.prices[plan]) * 10**9 if plan in scenario.prices else old * (1 + scenario.fee_change)
-        told.append(f"{plan} {shown(amount(old))} to {shown(amount(new))}")
-    more = f" and {len(plans) - 3:,} more" if len(plans) > 3 else ""
-    return f"{', '.join(told)}{more}"
+        told.append(say("{plan} {old} to {new}", plan=plan, old=shown(amount(old)), new=shown(amount(new))))
+    listed = say(", ").join(told)
+    return listed if len(plans) <= 3 else say("{plans} and {count:,} more", plans=listed, count=len(plans) - 3)
 
 
 def _revenue(report: Report) -> Nanos:
