@@ -22,6 +22,8 @@ from meter.cli.options import (
 from meter.cli.owner import owner_given, say_crowded, team_option
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from meter.plan import Subscription
 
 
@@ -56,7 +58,7 @@ def add(user: str | None, plan: str | None, team: str | None, since: str, until:
     """
     from dataclasses import replace
 
-    from meter.period import parse_instant, show
+    from meter.period import parse_instant
     from meter.plan import plan_at, with_trial
     from meter.reports.render import visible
 
@@ -79,10 +81,17 @@ def add(user: str | None, plan: str | None, team: str | None, since: str, until:
     with writing(settings) as opened:
         opened.revise_subscriptions(add=phases)
         crowd = owner.crowded(opened)
-    end = f" until {show(new.until, zone)}" if new.until else ""
-    trial = f", on trial until {show(phases[0].until or new.since, zone)}" if len(phases) > 1 else ""
-    click.echo(f"{owner} is on {visible(plan)} from {show(new.since, zone)}{end}, {zone}{trial}.")
+    click.echo(f"{owner} is on {visible(plan)} {_said(phases, zone)}.")
     say_crowded(crowd, zone)
+
+
+def _said(phases: Sequence[Subscription], zone: str) -> str:
+    """Return from when to when a new subscription is, and its trial."""
+    from meter.period import show
+
+    end = f" until {show(phases[-1].until, zone)}" if phases[-1].until else ""
+    trial = f", on trial until {show(phases[0].until or phases[0].since, zone)}" if len(phases) > 1 else ""
+    return f"from {show(phases[0].since, zone)}{end}, {zone}{trial}"
 
 
 @subscription.command("list", epilog="Example: meter subscription list --user alice")
