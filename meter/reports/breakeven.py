@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from meter.errors import InputError, UnknownName, suggest
 from meter.fx import FxTable
+from meter.lang import say
 from meter.reports.money import shown
 from meter.reports.portfolio import kind_of
 from meter.reports.row import sum_rows
@@ -187,14 +188,16 @@ def _of_plan(fee: Fee, rows: Sequence[Row], given: _Given) -> BreakEven | None:
     if fee.nanos is None:
         code = fee.subscription.currency
         remedy = f"`meter fx set {code} {given.ask.currency} RATE`"
-        given.notes.append(f"{fee.plan} is in {code}, of which no rate is known: {remedy}")
+        told = "{plan} is in {code}, of which no rate is known: {remedy}"
+        given.notes.append(say(told, plan=fee.plan, code=code, remedy=remedy))
         return None
     mix = given.stated or mix_of(rows, given.ask.currency, "its own") or given.every
     if mix is None:
-        given.notes.append(f"not known: what a question of {fee.plan} costs, for none has a known cost")
+        given.notes.append(say("not known: what a question of {plan} costs, for none has a known cost", plan=fee.plan))
         return None
     if fee.differ > 1:
-        given.notes.append(f"{fee.plan} has {fee.differ:,} prices; the one that most pay is taken")
+        told = "{plan} has {count:,} prices; the one that most pay is taken"
+        given.notes.append(say(told, plan=fee.plan, count=fee.differ))
     interval = fee.subscription.interval
     days = DAYS[interval.unit] * interval.count
     periods = given.periods(days)
@@ -241,7 +244,9 @@ def _unknown(totals: Sequence[Row]) -> Iterator[str]:
     for row in totals:
         if not row.complete:
             missing = row.lost_calls + row.unpriced_calls + row.partial_calls
-            yield f"not known: what {missing:,} calls cost; a question is taken to cost what the others do"
+            yield say(
+                "not known: what {count:,} calls cost; a question is taken to cost what the others do", count=missing
+            )
 
 
 def times(number: Fraction) -> str:
