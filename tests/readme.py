@@ -20,7 +20,7 @@ from pathlib import Path
 from meter.hold import this_host
 
 README = Path(__file__).parent.parent / "README.md"
-PAGES = (README, *(README.parent / "docs" / name for name in ("users.md", "economics.md")))
+PAGES = (README, *(README.parent / "docs" / name for name in ("users.md", "economics.md", "whatif.md")))
 """Each begins with a new user."""
 FENCE = re.compile(r"^```(console|python|text)\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
 """A session; Python, and behind it as text what it prints."""

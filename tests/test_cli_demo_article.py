@@ -13,7 +13,7 @@ import pytest
 
 from meter.cli.demo_article import LAUNCH, SINCE, UNTIL, USERS, numbers, play
 from meter.ledger import Query, open_ledger
-from tests.commands import done
+from tests.commands import done, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,3 +85,13 @@ def test_what_it_offers_next_works(told: tuple[Path, str]) -> None:
 def test_the_command_makes_it_where_demos_are_and_cleans_it_up() -> None:
     assert "The numbers of the article" in done("demo", "article")
     assert done("demo", "--clean").startswith("Removed 1 demo ledger ")
+
+
+def test_a_file_that_is_there_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "mine.db"
+    done("demo", "article", "--ledger", str(path))
+    before = path.read_bytes()
+    result = run("demo", "article", "--ledger", str(path))
+    assert result.exit_code == 2
+    assert "is there already" in result.stderr
+    assert path.read_bytes() == before

@@ -6,6 +6,7 @@ import re
 from contextlib import ExitStack
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,7 +18,6 @@ from meter.errors import LocalModelError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from meter import Meter
     from meter.cli.demo_script import Comparison
@@ -31,8 +31,9 @@ LEFT = re.compile(r"demo-\d{8}-\d{6}(-\d+)?\.(db|db-(wal|shm|journal)|([\w.-]+\.
 
 @click.command(epilog="Example: meter demo article")
 @click.argument("story", type=click.Choice(["article"]), required=False)
+@click.option("--ledger", metavar="FILE", help="A new file for it, ending in .db; else one that --clean removes.")
 @click.option("--clean", is_flag=True, help="Remove the ledgers that demos left, and do nothing else.")
-def demo(story: str | None, clean: bool) -> None:
+def demo(story: str | None, ledger: str | None, clean: bool) -> None:
     """Hold a dozen real chats and show what they cost.
 
     Four users on four plans talk to a small model on this machine, which is fetched once (93 MB). Everything is written
@@ -44,7 +45,7 @@ def demo(story: str | None, clean: bool) -> None:
     if clean:
         click.echo(_clean(folder, keep=default))
         return
-    path = _new_name(folder, datetime.now().astimezone())
+    path = _new_name(folder, datetime.now().astimezone()) if ledger is None else _not_there(ledger)
     if story is not None:
         from meter.cli.demo_article import play
 
@@ -56,6 +57,17 @@ def demo(story: str | None, clean: bool) -> None:
         kept = f" What was called so far is in {path}." if path.exists() else ""
         click.echo(f"\nStopped.{kept}", err=True)
         raise SystemExit(1) from None
+
+
+def _not_there(name: str) -> Path:
+    """Return the path of a new ledger; raise InputError where there is a file: a demo adds to nobody's ledger."""
+    from meter.errors import InputError
+    from meter.ledger.place import place_of
+
+    place = place_of(name)
+    if place.exists:
+        raise InputError(f"{name} is there already, and a demo has a ledger of its own; give a new file.")
+    return Path(name)
 
 
 def _place() -> tuple[Path, Path]:

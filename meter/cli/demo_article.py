@@ -215,11 +215,14 @@ def _next(path: Path) -> str:
 
     ledger = shlex.quote(str(path))
     window = f"--since {SINCE:%Y-%m-%d} --until {LAUNCH:%Y-%m-%d} --currency CNY"
-    return f"""
+    return (
+        f"""
 Every call is one row in {path}
 What if it had been known before:
   meter whatif --ledger {ledger} {window} \\
     --swap {BEFORE}={AFTER} --prices-at {LAUNCH:%Y-%m-%d} --target-margin 40%
   meter breakeven --ledger {ledger} --since {LAUNCH:%Y-%m-%d} --until {UNTIL:%Y-%m-%d} --currency CNY
-`meter demo --clean` removes it.
-"""
+{"`meter demo --clean` removes it." if path.name.startswith("demo-") else ""}
+""".rstrip()
+        + "\n"
+    )
