@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from meter.lang import term
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Nanos = int | Fraction
 """Nano-units (1e-9) of a currency: whole as they were charged, a fraction once converted."""
@@ -19,6 +23,17 @@ SIGNIFICANT = 3
 """Digits shown at least of an amount below one."""
 
 _EXACT = Context(prec=400, rounding=ROUND_HALF_EVEN)
+
+
+def total_of(amounts: Iterable[Nanos]) -> Nanos:
+    """Return the sum of amounts, exactly. Many fractions have few denominators, so those are added apart."""
+    parts: dict[int, int] = {}
+    for each in amounts:
+        if each:
+            denominator = each.denominator
+            parts[denominator] = parts.get(denominator, 0) + each.numerator
+    whole = parts.pop(1, 0)
+    return whole + sum(Fraction(numerator, denominator) for denominator, numerator in parts.items()) if parts else whole
 
 
 def amount(nanos: Nanos) -> Decimal:

@@ -8,7 +8,7 @@ from operator import add, attrgetter
 from typing import TYPE_CHECKING, Any
 
 from meter.reports.margin import Earned, margin_of
-from meter.reports.money import amount, decimal_of, whole_nanos
+from meter.reports.money import amount, decimal_of, total_of, whole_nanos
 from meter.reports.slices import in_nanos
 
 if TYPE_CHECKING:
@@ -235,26 +235,34 @@ def _pairs(known: Sequence[str], paid: Sequence[str], reporting: str) -> list[tu
 
 def sum_rows(rows: Sequence[Row], reporting: str, label: str = "total") -> tuple[Row, ...]:
     """Return the sum of rows, one for each currency in them, the reporting one first; one of zeros without rows."""
-    costs: dict[str, Tally] = defaultdict(Tally)
-    has_fee = all(row.fee_nanos is not None for row in rows)
-    earned: dict[str, Earned] = defaultdict(lambda: Earned(with_fee=has_fee))
-    mixed: set[str | None] = set()
+    costs: dict[str, list[Row]] = defaultdict(list)
+    paid: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
-        costs[row.cost_currency].count(row)
-        costs[row.cost_currency].pay([getattr(row, name) or 0 for name in MONEY])
+        costs[row.cost_currency].append(row)
         if row.revenue_currency is not None:
-            earned[row.revenue_currency].add(row.revenue_currency, row.revenue_nanos or 0, row.fee_nanos or 0)
-            earned[row.revenue_currency].bill(row.revenue_currency, 0, row.overage_nanos or 0)
-            earned[row.revenue_currency].sources |= _SOURCES[row.revenue_source]
-        if not row.whole:
-            mixed |= {row.cost_currency, row.revenue_currency}
-    has_revenue = bool(earned)
+            paid[row.revenue_currency].append(row)
+    has_fee = all(row.fee_nanos is not None for row in rows)
+    mixed = {code for row in rows if not row.whole for code in (row.cost_currency, row.revenue_currency)}
     sums = []
-    for currency in sorted({*costs, *earned}, key=lambda code: (code != reporting, code)) or [reporting]:
-        terms = earned[currency].fields(currency) if has_revenue else {}
+    for currency in sorted({*costs, *paid}, key=lambda code: (code != reporting, code)) or [reporting]:
+        terms = _earned(paid[currency], currency, has_fee=has_fee).fields(currency) if any(paid.values()) else {}
+        calls = Tally()
+        calls.counts = list(map(sum, zip(calls.counts, *map(_counts_of, costs[currency]), strict=True)))
+        calls.money = [total_of(getattr(row, name) or 0 for row in costs[currency]) for name in MONEY]
         whole = currency not in mixed
-        sums.append(Row(labels=(label,), cost_currency=currency, whole=whole, **terms, **costs[currency].fields()))
+        sums.append(Row(labels=(label,), cost_currency=currency, whole=whole, **terms, **calls.fields()))
     return tuple(sums)
+
+
+def _earned(rows: Sequence[Row], currency: str, *, has_fee: bool) -> Earned:
+    """Return what rows earned, in their one currency."""
+    earned = Earned(with_fee=has_fee)
+    if rows:
+        revenue, fee = (total_of(getattr(row, name) or 0 for row in rows) for name in ("revenue_nanos", "fee_nanos"))
+        earned.add(currency, revenue, fee)
+        earned.bill(currency, 0, total_of(row.overage_nanos or 0 for row in rows))
+        earned.sources = set().union(*(_SOURCES[row.revenue_source] for row in rows))
+    return earned
 
 
 def _amount(nanos: Nanos | None) -> Decimal | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
+from math import floor
 from typing import TYPE_CHECKING, Any
 
 from meter.errors import InvalidTime
@@ -228,7 +229,9 @@ def _worst_first(currency: str) -> Callable[[Row], Any]:
 
     def key(row: Row) -> tuple[Any, ...]:
         profit = row.gross_profit_nanos
-        return rank(row.labels[0], row.kind), profit is None, row.cost_currency != currency, profit or 0, _in_order(row)
+        # whole numbers are compared in no time; fractions only where they are alike
+        money = (row.cost_currency != currency, floor(profit or 0), profit or 0)
+        return rank(row.labels[0], row.kind), profit is None, *money, _in_order(row)
 
     return key
 
