@@ -152,7 +152,9 @@ def _usual(names: list[str | None], at: datetime) -> Iterator[Entry]:
     kinds.append(replace(calls[0], id=new_id(), outcome="refused", usage=None, nanos=0, status="free"))
     yield from kinds
     for number, name in enumerate(names):
-        yield replace(calls[number % 6], id=new_id(), user=name)
+        # not all at one instant: a day would stand out
+        moment = at + timedelta(seconds=number * 97 % 2_400_000)
+        yield replace(calls[number % 6], id=new_id(), user=name, at=moment, recorded_at=moment)
 
 
 def _call(at: datetime, model: tuple[str, str, str], tokens: tuple[int, int]) -> Entry:

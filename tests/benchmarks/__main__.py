@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tests.benchmarks.measure import Row
 
-PARTS = ("calls", "tokenizing", "streams", "load", "loops", "starting", "reports")
+PARTS = ("calls", "tokenizing", "streams", "load", "loops", "starting", "reports", "shops")
 """The modules that measure, in their order."""
 
 
