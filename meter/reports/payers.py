@@ -80,8 +80,10 @@ def rows_by_payer(ledger: Ledger, report: Report) -> Sequence[Row]:
     ask = report.header.ask
     if report.has_periods:
         return [_of_member(row, ask) for row in report.rows]
-    held = in_force(ledger.subscriptions(), ask.window) if ask.has_revenue else []
-    if ask.users is None or not any(each.team for each in held):
+    if ask.users is None or not ask.users.teams or not ask.has_revenue:
+        return report.rows
+    held = in_force(ledger.subscriptions(), ask.window)
+    if not any(each.team for each in held):
         return report.rows
     teams: Held = {}
     own: Held = {}
