@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from meter.cli.options import form, form_options, ledger_option, note_unseen, put_page, reading, settings_for, tz_option
+from meter.cli.options import (
+    form,
+    form_options,
+    html_option,
+    ledger_option,
+    note_unseen,
+    put_html,
+    put_page,
+    reading,
+    settings_for,
+    tz_option,
+    warn,
+)
 
 if TYPE_CHECKING:
     from meter.ledger import Ledger
@@ -28,7 +40,7 @@ if TYPE_CHECKING:
 @tz_option
 @ledger_option
 @form_options
-@click.option("--html", metavar="FILE", help="Write a page with the fan into a file, - for stdout; opens offline.")
+@html_option
 def forecast(ledger: str | None, by: str, months: int, html: str | None, **wanted: str | None) -> None:
     """Show what this month and the next ones will have cost, and who crosses their fee when.
 
@@ -40,20 +52,15 @@ def forecast(ledger: str | None, by: str, months: int, html: str | None, **wante
     from meter.reports.forecast import forecast as forecast_of
     from meter.reports.forecast_page import write
 
-    if html is not None and form() != "table":
-        raise click.UsageError(f"--html and --{form()} exclude each other; give one.")
     settings = settings_for(ledger)
     with reading(settings) as opened, Progress() as told:
         made = forecast_of(opened, _ask(opened, settings, wanted), months, told)
         if html is None:
             put_page(write(made, form(), by))
         else:
-            from meter.cli.file import put_file
             from meter.reports.forecast_html import write as write_html
 
-            put_file(html, write_html(made, by, warn=lambda line: click.echo(line, err=True)))
-            if html != "-":
-                click.echo(f"The forecast is in {html}.")
+            put_html(html, write_html(made, by, warn), "The forecast")
         note_unseen(opened, made.header)
 
 
