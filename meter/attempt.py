@@ -140,8 +140,10 @@ class Attempt:
 
     def is_replay(self, answer: Any) -> bool:
         """Tell whether an answer, or a stream, came out of litellm's cache, so that nothing was sent."""
+        if self.layer.sent:
+            return False
         hidden = getattr(answer, "_hidden_params", None)
-        return self.layer.sent == 0 and isinstance(hidden, dict) and hidden.get("cache_hit") is True
+        return isinstance(hidden, dict) and hidden.get("cache_hit") is True
 
     def _whole(self, response: Any) -> Ending:
         outcome: Outcome = "replayed" if self.is_replay(response) else "ok"
