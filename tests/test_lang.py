@@ -149,3 +149,20 @@ def test_an_unknown_language_is_named_with_those_that_are_known() -> None:
     result = run("report", "--lang", "de")
     assert result.exit_code == 2
     assert "'de' is not one of 'en', 'zh'" in result.output
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("plan", "catalog"), ("economics", "hardware"), ("economics", "train", "--parameters", "1B", "--tokens", "1B")],
+)
+def test_a_command_that_needs_no_ledger_speaks_the_language_too(
+    command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = (*command, "--hardware", "a100", "--mfu", "20%") if "train" in command else command
+    asked = run(*given, "--lang", "zh")
+    assert asked.exit_code == 0, asked.output
+    assert re.search("[\u4e00-\u9fff]", asked.stdout)
+    monkeypatch.setenv("METER_LANG", "zh")
+    assert run(*given).stdout == asked.stdout
+    assert not re.search("[\u4e00-\u9fff]", run(*given, "--lang", "en").stdout)
+    assert not re.search("[\u4e00-\u9fff]", run(*given, "--csv").stdout)

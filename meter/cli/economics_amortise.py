@@ -10,7 +10,7 @@ import click
 from meter.cli import economics_infer, economics_train
 from meter.cli.economics_given import COUNT, MONEY, PARAMETERS, TOKENS, given, machine_of, machine_options, needed
 from meter.cli.figures import Figure, Found, put_found
-from meter.cli.options import form_options
+from meter.cli.options import form_options, settings_for
 
 MONTHS = {"least": Fraction(1, 100), "most": 1200, "example": "24"}
 EARNS = "price per token = training / (months x tokens per month) + inference per token"
@@ -33,6 +33,7 @@ def amortise(**options: Any) -> None:
     """
     from meter.economics import DAYS_PER_MONTH, break_even_tokens
 
+    settings_for()  # says the language
     training, per_token, taken, formulas = _costs(options)
     daily, months = given(options, "tokens_per_day", TOKENS), given(options, "months", MONTHS)
     subscribers = given(options, "subscribers", COUNT)

@@ -10,7 +10,7 @@ from meter.cli.economics_given import COUNT, PARAMETERS, PER_HOUR, given, machin
 from meter.cli.economics_speed import is_given, speed_of, speed_options
 from meter.cli.economics_train import COST
 from meter.cli.figures import Figure, Found, put_found
-from meter.cli.options import form_options
+from meter.cli.options import form_options, settings_for
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -34,6 +34,7 @@ def infer(**options: Any) -> None:
     with a long context is not in it. By throughput the utilisation is the share of the time in which the machines are
     busy, all of it where none is given.
     """
+    settings_for()  # says the language
     put_found(_by_throughput(options) if is_given(options) else _by_flop(options))
 
 

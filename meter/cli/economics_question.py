@@ -8,7 +8,7 @@ import click
 
 from meter.cli.economics_given import COUNT, PER_HOUR, SECONDS, given, needed
 from meter.cli.figures import Figure, Found, put_found
-from meter.cli.options import form_options
+from meter.cli.options import form_options, settings_for
 
 
 @click.command(epilog="Example: meter economics question --usd-per-hour 0.526 --seconds 1 --json")
@@ -23,6 +23,7 @@ def question(**options: Any) -> None:
     """
     from meter.economics import machine_time, per_unit
 
+    settings_for()  # says the language
     per_hour = needed(options, "usd_per_hour", PER_HOUR)
     seconds, machines = needed(options, "seconds", SECONDS), given(options, "machines", COUNT) or 1
     cost = machine_time(per_hour, seconds, machines)

@@ -8,7 +8,7 @@ import click
 
 from meter.cli.economics_given import PARAMETERS, TOKENS, machine_of, machine_options, needed
 from meter.cli.figures import Figure, Found, put_found
-from meter.cli.options import form_options
+from meter.cli.options import form_options, settings_for
 
 FORMULA = "6 FLOP per parameter and token (Kaplan et al. 2020, arXiv:2001.08361, section 2.1)"
 COST = "USD = FLOP / (peak x utilisation) / 3600 x USD per hour (Sunyan, The Economics of Large Language Models, 2023)"
@@ -28,6 +28,7 @@ def train(**options: Any) -> None:
     """
     from meter.economics import training_flop
 
+    settings_for()  # says the language
     parameters, tokens = needed(options, "parameters", PARAMETERS), needed(options, "tokens", TOKENS)
     rented = machine_of(options)
     flop = training_flop(parameters, tokens)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from meter.cli.options import form, form_options, hint, put, put_list
+from meter.cli.options import form, form_options, hint, put, put_list, settings_for
 from meter.errors import InvalidTime
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def catalog(vendor: str | None, at: str | None, every: bool) -> None:
     from meter.catalogue import catalogue, published_on
     from meter.reports.render import Column
 
+    settings_for()  # says the language
     if every and at:
         raise click.UsageError("--all and --at exclude each other; give one.")
     day = _day(at)
