@@ -10,10 +10,13 @@ import click
 from meter.cli.options import (
     form,
     form_options,
+    html_option,
     ledger_option,
+    put_html,
     put_page,
     reading,
     settings_for,
+    warn,
     window_options,
 )
 
@@ -36,7 +39,10 @@ STATED = ("stated_model", "input_tokens", "output_tokens", "at")
 @click.option("--currency", metavar="CODE", help="Convert amounts into this currency at the rate of the day.")
 @ledger_option
 @form_options
-def breakeven(ledger: str | None, plan: str | None, fee: str | None, full: str | None, **given: Any) -> None:
+@html_option
+def breakeven(
+    ledger: str | None, plan: str | None, fee: str | None, full: str | None, html: str | None, **given: Any
+) -> None:
     """Show at which use a plan stops paying.
 
     Each plan's net fee is held against what its users' questions cost on average: how many a period and a day it bears,
@@ -52,12 +58,19 @@ def breakeven(ledger: str | None, plan: str | None, fee: str | None, full: str |
     question.check(settings)
     most = None if full is None else _number(full, "--full", "2000")
     if fee is not None:
+        if html is not None:
+            raise click.UsageError("A page is of a ledger's plans; give --html without --fee.")
         put_page(_stated(fee, told, most, given["currency"] or settings.currency))
         return
     with reading(settings) as opened:
         ask = question.ask(opened, settings)
         mix = _mix(told, ask.currency, settings)
         made = broken_even(opened, ask, mix=mix, full=most, plan=plan)
+        if html is not None:
+            from meter.reports.whatif_html import write_breakeven
+
+            put_html(html, write_breakeven(made, ask, warn), ask.window.label)
+            return
         put_page(write(made.plans, list(made.header.lines()), made.notes, form(), ask.currency))
 
 

@@ -9,10 +9,13 @@ import click
 from meter.cli.options import (
     form,
     form_options,
+    html_option,
     ledger_option,
+    put_html,
     put_page,
     reading,
     settings_for,
+    warn,
     window_options,
 )
 
@@ -58,7 +61,8 @@ def _scenario_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--currency", metavar="CODE", help="Convert amounts into this currency at the rate of the day.")
 @ledger_option
 @form_options
-def whatif(ledger: str | None, by: str, target: str | None, **given: Any) -> None:
+@html_option
+def whatif(ledger: str | None, by: str, target: str | None, html: str | None, **given: Any) -> None:
     """Imagine dearer models, other fees, caps: what becomes of the margin.
 
     The calls of a window are charged anew as they are imagined, and held against the fees: today and after, per plan,
@@ -83,4 +87,9 @@ def whatif(ledger: str | None, by: str, target: str | None, **given: Any) -> Non
     with reading(settings) as opened:
         ask = question.ask(opened, settings)
         made = imagined(opened, ask, scenario_given(ask.window.zone, **told), margin)
-        put_page(write(made, form(), by))
+        if html is None:
+            put_page(write(made, form(), by))
+        else:
+            from meter.reports.whatif_html import write as write_html
+
+            put_html(html, write_html(made, by, warn), ask.window.label)
