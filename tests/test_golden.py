@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import pytest
 from wcwidth import wcswidth, wcwidth
 
-from tests.golden import FOLDER, told
+import meter
+from tests.commands import done
+from tests.golden import FOLDER, fill, told
+from tests.reporting import NOW
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PAGES = told()
 RULE = re.compile(r"-+(  -+)+")
@@ -72,3 +79,30 @@ def test_a_chinese_page_says_nothing_in_english() -> None:
 def test_a_statement_for_a_customer_has_neither_cost_nor_margin() -> None:
     for language, words in (("en", ("cost", "margin", "profit")), ("zh", ("成本", "毛利"))):
         assert not [word for word in words if word in PAGES[f"{language}/statement-customer.txt"]]
+
+
+COMMANDS = ("report", "report --by plan", "report --by day", "statement 张伟 --for internal", "worth --user alice")
+MACHINES = ("--json", "--csv", "--tsv", "--nl")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_what_machines_read_is_the_same_in_every_language(
+    command: str, fresh_db: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("meter.reports.ask.now", lambda: NOW)
+    ledger = meter.open_ledger(str(fresh_db))
+    fill(ledger)
+    ledger.close()
+    for form in MACHINES:
+        given = (*command.split(), "--month", "2026-11", "--ledger", str(fresh_db), form)
+        assert done(*given, "--lang", "en") == done(*given, "--lang", "zh")
+
+
+def test_a_line_of_ours_is_asked_for_by_its_chinese_name_too(fresh_db: Path) -> None:
+    ledger = meter.open_ledger(str(fresh_db))
+    fill(ledger)
+    ledger.close()
+    given = ("report", "--month", "2026-11", "--ledger", str(fresh_db), "--lang", "zh")
+    assert "(无归属)" in done(*given, "--user", "(无归属)")
+    ours = done(*given, "--user", '"(无归属)"')
+    assert "(无归属)" not in ours.replace('"(无归属)"', "")
