@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from math import floor
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ from meter.reports.slices import slices_of
 from meter.reports.who import is_user, rank
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Sequence
 
     from meter.ledger import Ledger
     from meter.period import Window
@@ -39,6 +40,7 @@ MOST_ROWS = 10_000
 """Calendar units that a report has at the most: 27 years of days."""
 
 Groups = dict[tuple[Any, ...], Costs]
+Earn = Callable[["list[Subscription]", "Sequence[Slice]", "Ask", "Real", Overages], Mapping[str | None, Earned]]
 """What names a group, or the label of a calendar piece, to its calls."""
 
 
@@ -82,8 +84,11 @@ class Report:
         }
 
 
-def summarize(ledger: Ledger, ask: Ask) -> Report:
-    """Return the sums of a window, converted slice by slice at the rate of the day, and what was earned in it."""
+def summarize(ledger: Ledger, ask: Ask, earn: Earn = earned_by_user) -> Report:
+    """Return the sums of a window, converted slice by slice at the rate of the day, and what was earned in it.
+
+    `earn` says what the users earned: margin.earned_by_user, or what knows its answer already.
+    """
     ask = ask.of(ledger)
     held = _held(ledger, ask)
     real, subscriptions = real_of(ledger, ask, held), in_force(held, ask.window)
@@ -93,7 +98,10 @@ def summarize(ledger: Ledger, ask: Ask) -> Report:
     slices = slices_of(summed, fx, currencies)
     costs = _costs(ledger, ask, slices)
     overages = overages_of(ledger, ask, subscriptions, slices, real)
-    rows = (_by_time if ask.unit else _by_group)(ask, slices, costs, subscriptions, real, overages)
+    if ask.unit:
+        rows = _by_time(ask, slices, costs, subscriptions, real, overages)
+    else:
+        rows = _by_group(ask, slices, costs, earn(subscriptions, slices, ask, real, overages))
     rows = _with_plans_of_teams(ask, rows, subscriptions)
     if ask.basis != "calendar" and ask.by == "user" and ask.has_revenue:
         own, more = in_own_periods(ledger, ask, held, fx)
@@ -165,16 +173,8 @@ def _costs(ledger: Ledger, ask: Ask, slices: Sequence[Slice]) -> Groups:
     return groups
 
 
-def _by_group(
-    ask: Ask,
-    slices: Sequence[Slice],
-    costs: Groups,
-    subscriptions: list[Subscription],
-    real: Real,
-    overages: Overages,
-) -> list[Row]:
+def _by_group(ask: Ask, slices: Sequence[Slice], costs: Groups, earned: Mapping[str | None, Earned]) -> list[Row]:
     """Return a row for each group with calls, and by user for each with a subscription or a charge too."""
-    earned = earned_by_user(subscriptions, slices, ask, real, overages)
     rows = []
     others = (None,) * (len(ask.columns) - 1)
     for key in dict.fromkeys([*costs, *((user, *others) for user in earned)]):

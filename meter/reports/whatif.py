@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from meter.errors import UnknownName, suggest
 from meter.lang import say
+from meter.reports.margin import earned_by_user
 from meter.reports.portfolio import portfolio
 from meter.reports.row import sum_rows
 from meter.reports.summary import summarize
@@ -19,15 +20,19 @@ from meter.reports.whatif_sums import Move
 from meter.reports.whatif_ways import Ground, ways_back
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from meter.ledger import Ledger
     from meter.ledger.query import Query
     from meter.plan import Subscription
     from meter.reports.ask import Ask
+    from meter.reports.margin import Earned
     from meter.reports.money import Nanos
+    from meter.reports.overage import Overages
     from meter.reports.portfolio import Portfolio
+    from meter.reports.real import Real
     from meter.reports.row import Row
+    from meter.reports.slices import Slice
     from meter.reports.summary import Report
     from meter.reports.whatif_ladder import Rung, Stake
     from meter.reports.whatif_ledger import Memory
@@ -97,6 +102,7 @@ class World:
         self._ledger, self._ask, self._scenario = ledger, ask, scenario
         self._memory: Memory = {}
         self._made: dict[tuple[Move, ...], Report] = {}
+        self._earned: tuple[Any, Mapping[str | None, Earned]] | None = None
         self.as_it_is = cast("Ledger", Imagined(ledger, self._memory))
         """The ledger, asked each question once."""
 
@@ -108,10 +114,25 @@ class World:
             return self._made[tuple(moves)]
         usage, fee = (1, None) if is_plain else (meant.usage, fee_of(meant))
         world = Imagined(self._ledger, self._memory, moves=tuple(moves), usage=usage, fee=fee)
-        made = summarize(cast("Ledger", world), self._ask)
+        made = summarize(cast("Ledger", world), self._ask, earned_by_user if fee else self._earn)
         if is_plain:
             self._made[tuple(moves)] = made
         return made
+
+    def _earn(
+        self,
+        subscriptions: list[Subscription],
+        slices: Sequence[Slice],
+        ask: Ask,
+        real: Real,
+        overages: Overages,
+    ) -> Mapping[str | None, Earned]:
+        """Return what was earned: at the same fees that is the same, but for what is billed beyond them."""
+        if overages.accrued or overages.unknown:
+            return earned_by_user(subscriptions, slices, ask, real, overages)
+        if self._earned is None or self._earned[0] != slices:
+            self._earned = slices, earned_by_user(subscriptions, slices, ask, real, overages)
+        return self._earned[1]
 
     def ways(self, moves: Sequence[Move], target: Fraction) -> Iterator[Way]:
         """Yield the ways back to a margin."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
+from math import lcm
 from typing import TYPE_CHECKING
 
 from meter.reports.margin import margin_of
+from meter.reports.money import total_of
 from meter.reports.portfolio import kind_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from meter.reports.money import Nanos
     from meter.reports.row import Row
@@ -114,19 +117,58 @@ def rung(stakes: Sequence[Stake], factor: Fraction, cap: Cap | None, *, breaks_e
     return Rung(
         factor=factor,
         breaks_even=breaks_even,
-        cost=sum(costs),
-        revenue=sum(stake.revenue for stake in stakes),
+        cost=total_of(costs),
+        revenue=total_of(stake.revenue for stake in stakes),
         loss_makers=len(losses),
-        lost=sum(losses),
+        lost=total_of(losses),
     )
+
+
+class _Whole:
+    """Stakes in one unit so small that each amount is a whole number of it: those are multiplied and added fast."""
+
+    def __init__(self, stakes: Sequence[Stake]) -> None:
+        amounts = (Fraction(each) for stake in stakes for each in (stake.cost, stake.swapped, stake.revenue))
+        self._unit = lcm(*{amount.denominator for amount in amounts})
+        self._stakes = [
+            (int(each.cost * self._unit), int(each.swapped * self._unit), int(each.revenue * self._unit), each.pays)
+            for each in stakes
+        ]
+        self._revenue = sum(revenue for _, _, revenue, _ in self._stakes)
+
+    def rung(self, factor: Fraction, *, breaks_even: bool = False) -> Rung:
+        """Return the business at one factor."""
+        times, over = factor.numerator, factor.denominator
+        cost = lost = loss_makers = 0
+        for own, swapped, revenue, is_paying in self._stakes:
+            would = own * over + (times - over) * swapped
+            cost += would
+            if is_paying and would > revenue * over:
+                loss_makers += 1
+                lost += would - revenue * over
+        unit = self._unit * over
+        return Rung(
+            factor=factor,
+            breaks_even=breaks_even,
+            cost=whole(Fraction(cost, unit)),
+            revenue=whole(Fraction(self._revenue, self._unit)),
+            loss_makers=loss_makers,
+            lost=whole(Fraction(lost, unit)),
+        )
+
+
+def rungs(stakes: Sequence[Stake], cap: Cap | None) -> Callable[..., Rung]:
+    """Return what makes the rung of a factor, for many of them."""
+    return partial(rung, stakes, cap=cap) if cap else _Whole(stakes).rung
 
 
 def ladder(stakes: Sequence[Stake], cap: Cap | None) -> list[Rung]:
     """Return the rungs, the factor at which it breaks even among them where there is one above 0."""
-    found = [rung(stakes, Fraction(factor), cap) for factor in FACTORS]
+    make = rungs(stakes, cap)
+    found = [make(Fraction(factor)) for factor in FACTORS]
     even = break_even(stakes, cap)
     if even is not None:
-        made = rung(stakes, even, cap, breaks_even=True)
+        made = make(even, breaks_even=True)
         # what is sought to a millionth is as much as the revenue by what it is
         found.append(replace(made, cost=made.revenue))
     return sorted(found, key=lambda each: (each.factor, each.breaks_even))
@@ -138,8 +180,8 @@ def break_even(stakes: Sequence[Stake], cap: Cap | None) -> Fraction | None:
     Exact without a cap: 1 + (revenue - cost) / cost of the swapped calls. A cap bends the line, so there it is sought
     to a millionth.
     """
-    cost, swapped = sum(each.cost for each in stakes), sum(each.swapped for each in stakes)
-    revenue = sum(each.revenue for each in stakes)
+    cost, swapped = total_of(each.cost for each in stakes), total_of(each.swapped for each in stakes)
+    revenue = total_of(each.revenue for each in stakes)
     if not swapped or not revenue:
         return None
     even = 1 + Fraction(revenue - cost) / swapped

@@ -27,10 +27,12 @@ _amounts = attrgetter(*FIELDS)
 _AT = {name: place for place, name in enumerate(FIELDS)}
 _COST = ("nanos", "counted_nanos", "mock_nanos")
 _LOST = ("low_nanos", "high_nanos")
+_CHARGED = tuple(_AT[name] for name in (*_COST, "partial_calls", "unpriced_calls"))
+"""What becomes another amount where calls are charged anew."""
 
 Group = tuple[tuple[Any, ...], str | None]
 """The key of a sum and its currency."""
-Memory = dict[Any, list[Sum]]
+Memory = dict[Any, Any]
 """What a ledger has answered already: several imagined ones ask the same."""
 
 
@@ -93,7 +95,10 @@ class Imagined:
 
     def subscriptions(self, user: str | None = None, *, team: str | None = None) -> list[Subscription]:
         """Return the subscriptions at the fees that are imagined."""
-        found = self._ledger.subscriptions(user, team=team)
+        key = "subscriptions", user, team
+        if key not in self._memory:
+            self._memory[key] = self._ledger.subscriptions(user, team=team)
+        found = self._memory[key]
         return [self._fee(each) for each in found] if self._fee else list(found)
 
     def revenue_events(self, user: str | None = None, **window: Any) -> Sequence[RevenueEvent]:
@@ -109,7 +114,7 @@ class Imagined:
         key = query.since, query.until, query.by, tuple(sorted(query.where.items(), key=repr))
         if key not in self._memory:
             self._memory[key] = self._ledger.summarize(query)
-        return self._memory[key]
+        return cast("list[Sum]", self._memory[key])
 
     def _move(self, groups: dict[Group, list[int]], query: Query, move: Move) -> None:
         """Take the moved part of the calls out of their groups, and put it where it would be."""
@@ -124,13 +129,13 @@ class Imagined:
                 _scale_cost(groups, (key, each.currency), each, move)
                 continue
             part = _scaled(each, move.share)
-            _add(groups, (key, each.currency), part, -1)
             if rows is not None:
                 # the counts now, the money once all of the group is known
-                _add(groups, (key, into.get(key, each.currency)), _without_cost(part), 1)
+                to, charged = into.get(key, each.currency), _without_cost(part)
             else:
                 price = self._price(move, each, width)
-                _add(groups, (key, price.currency if price else each.currency), self._charged(each, price, move), 1)
+                to, charged = price.currency if price else each.currency, self._charged(each, price, move)
+            _turn(groups, (key, each.currency), part, ((key, to), charged))
         for (*group, currency), priced in (rows or {}).items():
             _add(groups, (tuple(group), currency), _money(priced, move), 1)
 
@@ -215,6 +220,18 @@ def _add(groups: dict[Group, list[int]], group: Group, amounts: list[int], sign:
         groups[group] = [sign * amount for amount in amounts]
     else:
         groups[group] = [old + sign * amount for old, amount in zip(had, amounts, strict=True)]
+
+
+def _turn(groups: dict[Group, list[int]], group: Group, part: list[int], new: tuple[Group, list[int]]) -> None:
+    """Put what a part of a group has become in its place."""
+    to, charged = new
+    if to != group or group not in groups:
+        _add(groups, group, part, -1)
+        _add(groups, to, charged, 1)
+        return
+    amounts = groups[group]
+    for place in _CHARGED:
+        amounts[place] += charged[place] - part[place]
 
 
 def _scaled(calls: Sum, share: Fraction) -> list[int]:

@@ -7,8 +7,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from meter.lang import say
-from meter.reports.money import amount, shown
-from meter.reports.whatif_ladder import rung, stakes_of
+from meter.reports.money import amount, shown, total_of
+from meter.reports.whatif_ladder import rung, rungs, stakes_of
 from meter.reports.whatif_scenario import Cap, Scenario, plain
 
 if TYPE_CHECKING:
@@ -63,9 +63,10 @@ def ways_back(ground: Ground, target: Fraction) -> Iterator[Way]:
 
 def _share(scenario: Scenario, stakes: Sequence[Stake], target: Fraction) -> Way:
     """Return how much of the calls can stay with the other model: costs lie on a line between none and all."""
+    make = rungs(stakes, scenario.cap)
 
     def margin(share: Fraction) -> Fraction | None:
-        return rung(stakes, 1 + share / scenario.share, scenario.cap).margin
+        return make(1 + share / scenario.share).margin
 
     found = nearest(margin, target, (Fraction(0), scenario.share), falls=True)
     of = ", ".join(swap.model for swap in scenario.swaps)
@@ -114,7 +115,7 @@ def _cap(stakes: Sequence[Stake], target: Fraction) -> Way:
 def _fees(ground: Ground, stakes: Sequence[Stake], target: Fraction) -> Way:
     """Return the change of all fees: revenue lies on a line, but for roundings, which the last report sees to."""
     meant = ground.scenario
-    cost = sum(stake.capped(stake.cost, meant.cap) for stake in stakes)
+    cost = total_of(stake.capped(stake.cost, meant.cap) for stake in stakes)
     here, there = (_revenue(ground.report(_raised(meant, Fraction(change)))) for change in (0, 1))
     if there == here:
         return Way(name="fees", option=None, margin=None, does=say("nobody pays a fee that could change"))
@@ -166,7 +167,7 @@ def _prices(subscriptions: Sequence[Subscription], scenario: Scenario) -> str:
 
 
 def _revenue(report: Report) -> Nanos:
-    return sum(row.revenue_nanos or 0 for row in report.rows)
+    return total_of(row.revenue_nanos or 0 for row in report.rows)
 
 
 def nearest(
