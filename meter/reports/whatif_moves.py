@@ -153,7 +153,7 @@ class _Making:
         if own is not None and move.own and (why := why_rows(own, move)):
             return why
         if move.price is not None and nanos_of_sum(calls, table_of(move.price, bracket), move) is None:
-            return f"{move.price.model} has no rate for some of their tokens"
+            return say("{model} has no rate for some of their tokens", model=move.price.model)
         return "some have audio, images or video" if calls.media_tokens else None
 
     def _known(self, name: str) -> str:
@@ -208,7 +208,9 @@ def _rates(price: Price) -> str:
     told = [
         f"{item} {shown_rate(per(item, price.rates[item])[0])}" for item in ("input", "output") if item in price.rates
     ]
-    return f"{', '.join(told)} {price.currency} per 1M tokens" if told else f"in {price.currency}"
+    if not told:
+        return say("in {currency}", currency=price.currency)
+    return say("{rates} {currency} per 1M tokens", rates=say(", ").join(told), currency=price.currency)
 
 
 def measured_ratio(one: tuple[str, str], other: tuple[str, str]) -> tuple[Fraction, str]:
@@ -220,13 +222,16 @@ def measured_ratio(one: tuple[str, str], other: tuple[str, str]) -> tuple[Fracti
     from meter.vocabulary import encoding_for
 
     if {one[1], other[1]} != {"openai"} or not (_OPENAI.match(one[0]) and _OPENAI.match(other[0])):
-        return Fraction(1), f"not known: how many tokens {other[0]} makes of a text; as many as {one[0]} is taken"
+        told = "not known: how many tokens {other} makes of a text; as many as {model} is taken"
+        return Fraction(1), say(told, other=other[0], model=one[0])
     encodings = encoding_for(one[0]), encoding_for(other[0])
     if encodings[0] == encodings[1]:
-        return Fraction(1), f"{one[0]} and {other[0]} count tokens alike ({encodings[0]})"
+        told = "{model} and {other} count tokens alike ({encoding})"
+        return Fraction(1), say(told, model=one[0], other=other[0], encoding=encodings[0])
     before, after = (count_text(SAMPLE, encoding=each) for each in encodings)
     ratio = Fraction(after, before)
-    return ratio, f"{other[0]} makes {plain(ratio)} tokens of one of {one[0]} (tiktoken, a sample in three languages)"
+    told = "{other} makes {ratio} tokens of one of {model} (tiktoken, a sample in three languages)"
+    return ratio, say(told, other=other[0], ratio=plain(ratio), model=one[0])
 
 
 def no_calls(ask: Ask) -> InputError:

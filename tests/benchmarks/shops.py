@@ -1,4 +1,4 @@
-"""How long the report by plan takes in a shop of a year, with plans, aliases, trials and two currencies."""
+"""How long the report by plan and what-if take in a shop of a year: plans, aliases, trials, two currencies."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 import tempfile
 from contextlib import closing
 from datetime import UTC, datetime
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ from meter.period import Window, month_window
 from meter.reports.ask import Ask
 from meter.reports.portfolio import portfolio
 from meter.reports.summary import summarize
+from meter.reports.whatif import whatif
+from meter.reports.whatif_scenario import Scenario, Swap
 from tests.benchmarks.measure import Row, child, medians, said, take_turns
 from tests.shop import make_shop
 
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 
     from tests.benchmarks.measure import Effort
 
+DEARER = Scenario(swaps=(Swap(model="claude-sonnet-4-5", factor=Fraction(10)),))
 AFTER = datetime(2026, 12, 2, tzinfo=UTC)
 ALLOWED_MS = {"a month": 500.0, "the year": 1_000.0}
 """With MANY users; less with fewer, for the time grows with users and months."""
@@ -48,6 +52,14 @@ def rows(effort: Effort) -> Iterator[Row]:
             budget=allowed * max(effort.users / MANY, 0.1),
             budget_of="value",
         )
+        yield Row(
+            line=f"what-if over {what}: a model that costs ten times as much, and the ladder",
+            value=found[f"{what}, what-if"] / 1e6,
+            unit="ms",
+            yardstick="the report by plan",
+            yardstick_value=found[f"{what}, report"] / 1e6,
+            budget=2.0,
+        )
 
 
 def main(path: str, rounds: int) -> None:
@@ -66,6 +78,7 @@ def main(path: str, rounds: int) -> None:
                 f"{what}, report": lambda window=window: portfolio(
                     ledger, summarize(ledger, Ask(window=window, now=AFTER))
                 ),
+                f"{what}, what-if": lambda window=window: whatif(ledger, Ask(window=window, now=AFTER), DEARER),
                 f"{what}, select": lambda what=what: raw.execute(select, BUCKETS[what]).fetchall(),
             }
             found |= medians(take_turns(contenders, rounds, warm_up=1))
