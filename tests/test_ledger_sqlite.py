@@ -22,6 +22,7 @@ import pytest
 import meter
 from meter.errors import LedgerError, LedgerTooNew, LedgerUnavailable, SettingsError
 from meter.ledger import Query, connections, maintenance, migrations, open_ledger, place, reading, summing
+from meter.ledger.connections import Handle
 from meter.ledger.filtering import Filter
 from meter.ledger.rollups import LEVELS, MEASURES
 from meter.ledger.schema import APPEND_ONLY, entry_columns
@@ -1049,3 +1050,18 @@ def test_rollup_rows_hold_what_the_docs_say(ledger: SqliteLedger) -> None:
             rows = raw.execute(f"SELECT bucket, entries, nanos FROM {level} ORDER BY kind").fetchall()
             assert rows == [(bucket, 1, 7), (bucket, -1, -2)]
             assert [row[1] for row in raw.execute(f"PRAGMA table_info({level})")][-len(MEASURES) :] == list(MEASURES)
+
+
+def test_no_statement_runs_on_a_connection_that_another_thread_is_closing(fresh_db: Path) -> None:
+    """Pitfall 28: SQLite would end the process; a full disk makes one thread close what others are using."""
+    raw = sqlite3.connect(fresh_db, check_same_thread=False, isolation_level=None)
+    handle = Handle(raw)
+    thread = threading.Thread(target=handle.set_patience, kwargs={"waits": False})
+    with handle:
+        thread.start()
+        thread.join(0.2)
+        assert thread.is_alive()
+        assert handle.waits
+    thread.join()
+    assert not handle.waits
+    handle.close()

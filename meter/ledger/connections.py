@@ -56,7 +56,8 @@ class Handle:
 
     def set_patience(self, *, waits: bool) -> None:
         """Have statements wait for a lock that another process holds, or fail at once."""
-        self.raw.execute(f"PRAGMA busy_timeout = {int(WAIT_S * 1000) if waits else 0}")
+        with self.lock:  # a connection that is closed within a statement takes the process with it
+            self.raw.execute(f"PRAGMA busy_timeout = {int(WAIT_S * 1000) if waits else 0}")
         self.waits = waits
 
     def close(self) -> None:
