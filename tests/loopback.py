@@ -191,11 +191,16 @@ class _Handler(BaseHTTPRequestHandler):
         made = answer.events if answer.events is not None else list(_chunks(answer, request))
         events = [event if isinstance(event, str) else f"data: {json.dumps(event)}\n\n" for event in made]
         for number, event in enumerate([*events, "data: [DONE]\n\n"] if answer.done else events, 1):
-            self._send_chunk(event.encode())
+            try:
+                self._send_chunk(event.encode())
+            except ConnectionError:
+                if answer.left_after:  # it left earlier than that
+                    answer.left_after[1].set()
+                raise
             if answer.gate_after and answer.gate_after[0] == number:
                 answer.gate_after[1].wait()
             if answer.left_after and answer.left_after[0] == number:
-                if self.connection.recv(1) == b"":
+                if self._is_left():
                     answer.left_after[1].set()
                 self.close_connection = True
                 return
@@ -209,6 +214,13 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in {**headers, **answer.headers}.items():
             self.send_header(name, value)
         self.end_headers()
+
+    def _is_left(self) -> bool:
+        """Wait for the client, and tell whether it hung up: at its end, or with what it had not read yet."""
+        try:
+            return self.connection.recv(1) == b""
+        except ConnectionError:
+            return True
 
     def _send_chunk(self, data: bytes) -> None:
         self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
