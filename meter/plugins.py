@@ -69,11 +69,12 @@ def enabled() -> Plugins:
         names = named(settings.load().plugins)
     except MeterError:  # whoever needs the settings says what is wrong with them
         names = []
-    return load_into(Plugins(), names)
+    return load(names)
 
 
-def load_into(found: Plugins, names: list[str]) -> Plugins:
+def load(names: list[str]) -> Plugins:
     """Load plugins; one that cannot be loaded is a failure of its own, and the others are loaded."""
+    found = Plugins()
     if not names:
         return found
     import pluggy

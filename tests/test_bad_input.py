@@ -149,6 +149,7 @@ def test_a_file_that_cannot_be_read_is_refused(
 def test_a_file_that_says_its_encoding_is_taken_in(what: str, encoding: str) -> None:
     Path("f.csv").write_bytes(GOOD[what].encode(encoding))
     done(what, "import", "f.csv")
+    assert "good" in done(what, "list")
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,9 @@ class TestMembers:
     def test_a_membership_that_ends_where_it_begins_never_was(self) -> None:
         said("team member acme alice --from 2026-11-16")
         said("team member acme alice --end 2026-11-16")
+        assert made("team list --team acme")[0]["users"] == []
         said("team member acme alice --from 2026-11-01")
+        assert made("team list --team acme")[0]["users"] == ["alice"]
 
     @pytest.mark.usefixtures("acme")
     @pytest.mark.parametrize(

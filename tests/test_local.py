@@ -177,8 +177,9 @@ def test_a_file_that_is_no_model_does_not_start(tmp_path: Path) -> None:
 
 def test_a_server_that_is_stopped_at_once_ends(model_file: Path) -> None:
     for _ in range(5):
-        with LocalModel(model_file.parent):
-            pass
+        with LocalModel(model_file.parent) as local:
+            assert local.api_base
+        assert not local.api_base
 
 
 def test_ctrl_c_while_it_starts_ends_the_process(model_file: Path) -> None:

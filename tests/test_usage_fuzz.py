@@ -11,12 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from meter.usage import Usage, usage_of
+from meter.usage import usage_of
 from meter.usage.number import LIMIT, dollars, quantity, whole_number
 from meter.usage.streams import Reading
 from meter.usage.table import TOTAL, Table, steps
 from meter.usage.tables import tables
-from meter.usage.value import PARTS_OF, TOKEN_FIELDS
+from tests.inside import check
 
 NONSENSE = st.recursive(
     st.none()
@@ -118,16 +118,6 @@ def as_object(value: Any) -> Any:
     if isinstance(value, dict) and all(isinstance(name, str) and name.isidentifier() for name in value):
         return SimpleNamespace(**{name: as_object(item) for name, item in value.items()})
     return [as_object(item) for item in value] if isinstance(value, list) else value
-
-
-def check(usage: Usage | None) -> None:
-    if usage is None:
-        return
-    assert all(0 <= getattr(usage, name) <= LIMIT for name in TOKEN_FIELDS)
-    for whole, parts in PARTS_OF:
-        assert sum(getattr(usage, part) for part in parts) <= getattr(usage, whole)
-    assert all(0 < count <= LIMIT for _, count in usage.counts)
-    assert usage.total_tokens or usage.counts
 
 
 @EVERY_TABLE

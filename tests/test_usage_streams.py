@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from meter.usage import Usage, usage_of
 from meter.usage.events import events_of
 from meter.usage.streams import Reading
+from tests.inside import check
 from tests.recorded import answered, events, recorded
 
 HI = {"choices": [{"index": 0, "delta": {"content": "hi"}, "finish_reason": None}]}
@@ -412,10 +413,10 @@ class TestBodies:
     @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(body=st.one_of(st.binary(max_size=80), st.text(max_size=80)), cut=st.integers(0, 200))
     def test_no_body_makes_it_fail(self, body: bytes | str, cut: int) -> None:
-        usage_of(body)
         good = frame({"usage": {"inputTokens": 10, "outputTokens": 5}}, "metadata")
-        usage_of(good[:cut])
-        usage_of(good[:cut] + (body if isinstance(body, bytes) else body.encode()))
+        more = body if isinstance(body, bytes) else body.encode()
+        for each in (body, good[:cut], good[:cut] + more):
+            check(usage_of(each))
 
     def test_a_body_too_deep_is_passed_over(self) -> None:
         assert usage_of('{"usage":' * 100_000) is None

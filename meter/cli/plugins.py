@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from importlib.metadata import EntryPoint
 
+    from tomlkit import TOMLDocument
+
 
 @click.group(invoke_without_command=True, epilog="Example: meter plugins --json")
 @form_options
@@ -34,16 +36,15 @@ def plugins(ctx: click.Context) -> None:
 def enable(name: str) -> None:
     """Have a plugin loaded from now on; NAME is its own, or its module's."""
     from meter.errors import InputError, UnknownName, suggest
-    from meter.plugins import Plugins, load_into, module_of
+    from meter.plugins import load, module_of
 
     known = {point.name: point.value for point in _entry_points()}
     module = known.get(name) or module_of(name)
-    tried = load_into(Plugins(), [module])
     if module not in known.values() and not _exists(module):
         names = ", ".join(sorted(known)) or "none"
         raise UnknownName(f'No plugin "{name}" is installed.{suggest(name, known)} Installed are: {names}.')
-    if tried.failures:
-        raise InputError(f"The plugin {name} cannot be loaded ({tried.failures[module]}); nothing was changed.")
+    if failures := load([module]).failures:
+        raise InputError(f"The plugin {name} cannot be loaded ({failures[module]}); nothing was changed.")
     _write(name, module, wanted=True)
 
 
@@ -56,7 +57,7 @@ def disable(name: str) -> None:
 
     known = {point.name: point.value for point in _entry_points()}
     module = known.get(name) or module_of(name)
-    written = _written()
+    written = _written(_file())
     found = [each for each in written if each in {name, module}]
     if not found:
         raise UnknownName(f'"{name}" is not enabled.{suggest(name, written)} `meter plugins` lists what is.')
@@ -99,18 +100,22 @@ def _exists(module: str) -> bool:
         return False
 
 
-def _written() -> list[str]:
-    """Return what meter.toml enables."""
+def _file() -> TOMLDocument:
+    """Return meter.toml; raise SettingsError where something in it cannot be used."""
+    import tomlkit
+
     from meter import settings
+
+    settings.load()  # which says what is wrong with it
+    path = settings.config_path()
+    return tomlkit.parse(path.read_text("utf-8-sig")) if path.exists() else tomlkit.document()
+
+
+def _written(file: TOMLDocument) -> list[str]:
+    """Return what meter.toml enables, whatever METER_PLUGINS says."""
     from meter.plugins import named
 
-    return named(settings.load({**_without_plugins()}).plugins)
-
-
-def _without_plugins() -> dict[str, str]:
-    import os
-
-    return {name: value for name, value in os.environ.items() if name != "METER_PLUGINS"}
+    return named(file.get("plugins"))
 
 
 def _write(name: str, module: str, *, wanted: bool) -> None:
@@ -120,17 +125,17 @@ def _write(name: str, module: str, *, wanted: bool) -> None:
     from meter import settings
     from meter.cli.file import put_file
 
-    path, written = settings.config_path(), _written()
+    path, file = settings.config_path(), _file()
+    written = _written(file)
     state = "enabled" if wanted else "disabled"
     if wanted == (module in written):
         click.echo(f"{name} is {state} already.")
         return
     listed = [*written, module] if wanted else [each for each in written if each != module]
     path.parent.mkdir(parents=True, exist_ok=True)
-    document = tomlkit.parse(path.read_text("utf-8-sig")) if path.exists() else tomlkit.document()
     if listed:
-        document["plugins"] = ",".join(listed)
+        file["plugins"] = ",".join(listed)
     else:
-        document.pop("plugins", None)
-    put_file(str(path), [tomlkit.dumps(document)])
+        file.pop("plugins", None)
+    put_file(str(path), [tomlkit.dumps(file)])
     click.echo(f"{name} is {state}, in {path}.")

@@ -111,11 +111,11 @@ def _meter_routers(books: Books, kind: Any) -> None:
 
 def _kept_elsewhere() -> Iterator[str]:
     """Yield who else has one of the functions: whoever took it before it was replaced, and put it in no module."""
-    ours = {id(part) for each in _metered.values() for part in (each.__dict__, *(each.__closure__ or ()))}
-    modules = {id(names) for _, names in _modules()}
+    known = {id(part) for each in _metered.values() for part in (each.__dict__, *(each.__closure__ or ()))}
+    known |= {id(_metered), *(id(names) for _, names in _modules())}
     for own in _metered:
         for holder in gc.get_referrers(own):
-            if id(holder) not in ours | modules and holder is not _metered and (where := _named(holder, own)):
+            if id(holder) not in known and (where := _named(holder, own)):
                 yield f"{where} keeps litellm.{own.__name__}: calls through it are not metered."
 
 
