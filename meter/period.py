@@ -221,6 +221,11 @@ def show(at: datetime, zone_name: str) -> str:
     return local.isoformat(" ", "auto" if local.second or local.microsecond else "minutes")
 
 
+def iso(at: datetime) -> str:
+    """Return an instant as machines read it: ISO 8601, with Z for UTC."""
+    return at.isoformat().replace("+00:00", "Z")
+
+
 def boundary(anchor: datetime, interval: Interval, n: int, zone_name: str) -> datetime:
     """Return the UTC instant at which the n-th period of an anchor begins, the 0th at the anchor itself.
 

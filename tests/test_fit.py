@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meter.reports.fit import LEAST_NEEDED, NARROWEST, fitted
-from meter.reports.render import Column, table, width
+from meter.reports.fit import LEAST_NEEDED, NARROWEST, fitted, width
+from meter.reports.render import Column, table
 
 COLUMNS = [
     Column("user"),

@@ -105,6 +105,7 @@ def list_(ledger: str | None) -> None:
 
 def plan_record(plan: Plan) -> dict[str, Any]:
     """Return a version of a plan as it is listed."""
+    from meter.period import iso
     from meter.plan import ALWAYS
 
     return {
@@ -112,7 +113,7 @@ def plan_record(plan: Plan) -> dict[str, Any]:
         "price": plan.price,
         "currency": plan.currency,
         "per": str(plan.interval),
-        "from": None if plan.since == ALWAYS else plan.since.isoformat().replace("+00:00", "Z"),
+        "from": None if plan.since == ALWAYS else iso(plan.since),
         "conditions": conditions_shown(plan.conditions),
         "added_at": plan.added_at,
     }

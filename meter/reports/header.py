@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from meter import spill
 from meter.lang import say, term
 from meter.ledger.query import Query
-from meter.period import zone
+from meter.period import iso, zone
 from meter.reports.ask import label_shown
 from meter.reports.money import amount, shown_percent
 from meter.reports.wording import bounds_said, calls_said, day_said, joined, money_said, month_said, rate_said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from datetime import date, datetime
+    from datetime import date
 
     from meter.fx import FxRate
     from meter.ledger import Ledger
@@ -81,10 +81,10 @@ class Header:
             "filters": dict(ask.where),
             "environment": ask.where.get("environment"),
             "window": ask.window.label,
-            "since": _iso(ask.window.since),
-            "until": _iso(ask.window.until),
+            "since": iso(ask.window.since),
+            "until": iso(ask.window.until),
             "zone": ask.window.zone,
-            "now": _iso(ask.now),
+            "now": iso(ask.now),
             "day": days and days[0],
             "days": days and days[1],
             "currency": ask.currency,
@@ -297,7 +297,3 @@ def _evidence_record(row: Row) -> dict[str, Any]:
         "lost_low": amount(row.low_nanos),
         "lost_high": None if row.unbounded_calls else amount(row.high_nanos),
     }
-
-
-def _iso(at: datetime) -> str:
-    return at.isoformat().replace("+00:00", "Z")

@@ -14,7 +14,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from meter.lang import say, term
+from meter.period import iso
 from meter.reports import fit
+from meter.reports.fit import width
 from meter.reports.money import shown, shown_percent, shown_rate
 
 if TYPE_CHECKING:
@@ -100,30 +102,6 @@ def shorten(text: str, widest: int = WIDEST) -> str:
             break
         tail = char + tail
     return f"{head}…{tail}"
-
-
-def width(text: str) -> int:
-    """Return the columns that printable text takes on a terminal: two for a Chinese character."""
-    if text.isascii():
-        return len(text)
-    columns = 0
-    for char in text:
-        if any(first <= char <= last for first, last in _WIDE):
-            columns += 2
-        elif ord(char) <= _NARROW or char in _OURS:
-            columns += 1
-        else:
-            from wcwidth import wcswidth  # a third of a report's time: only for text that needs it
-
-            return max(wcswidth(text), 0)
-    return columns
-
-
-_NARROW = 0x2FF
-"""Up to here every printable character takes one column."""
-_OURS = "≤≥…"
-_WIDE = (("\u4e00", "\u9fff"), ("\u3041", "\u3096"), ("\u30a1", "\u30ff"), ("\u3001", "\u3029"), ("\uff01", "\uff60"))
-"""Chinese, Japanese, their punctuation and full-width Latin: two columns each, whatever stands beside them."""
 
 
 def table(
@@ -289,7 +267,7 @@ _key = functools.lru_cache(maxsize=1_000)(_json)
 
 def _plain(value: object) -> object:
     if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
+        return iso(value)
     return value.isoformat() if isinstance(value, date) else value
 
 

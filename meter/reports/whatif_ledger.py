@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from meter.ledger.stretches import Where
     from meter.plan import Subscription
     from meter.price import Price
+    from meter.price.value import Table
     from meter.reports.whatif_sums import Move
     from meter.revenue import RevenueEvent
 
@@ -32,6 +33,8 @@ _CHARGED = tuple(_AT[name] for name in (*_COST, "partial_calls", "unpriced_calls
 
 Group = tuple[tuple[Any, ...], str | None]
 """The key of a sum and its currency."""
+Tables = dict[tuple[int, int], tuple["Price", "Table"]]
+"""The rates for calls of a context bracket by the identity of the price and the bracket, each with its price."""
 Memory = dict[Any, Any]
 """What a ledger has answered already: several imagined ones ask the same."""
 
@@ -123,6 +126,7 @@ class Imagined:
         into = {tuple(group): code for *group, code in rows or () if code}
         by_size = rows is None and move.price is not None and by_bracket(move.price)
         more = ("price", "bracket") if move.own else ("bracket",) if by_size else ()
+        tables: Tables = {}
         for each in self._ask(replace(query, by=(*query.by, *more))):
             key = each.key[:width]
             if move.is_scaled:
@@ -134,7 +138,7 @@ class Imagined:
                 to, charged = into.get(key, each.currency), _without_cost(part)
             else:
                 price = self._price(move, each, width)
-                to, charged = price.currency if price else each.currency, self._charged(each, price, move)
+                to, charged = price.currency if price else each.currency, _charged(each, price, move, tables)
             _turn(groups, (key, each.currency), part, ((key, to), charged))
         for (*group, currency), priced in (rows or {}).items():
             _add(groups, (tuple(group), currency), _money(priced, move), 1)
@@ -145,23 +149,6 @@ class Imagined:
         number = calls.key[width]
         return self._ledger.price_of(cast("int", number)) if number is not None else None
 
-    def _charged(self, calls: Sum, price: Price | None, move: Move) -> list[int]:
-        """Return the moved part of a sum with what it would have cost."""
-        part = _scaled(calls, move.share)
-        if price is None:
-            return part
-        bracket = cast("int", calls.key[-1]) if by_bracket(price) else 0
-        nanos = nanos_of_sum(calls, table_of(price, bracket), move)
-        if nanos is None:
-            return _without_cost(part, partial=True)
-        new = round(nanos * move.factor * move.share)
-        before = part[_AT["nanos"]]
-        for name in _COST[1:]:
-            part[_AT[name]] = part[_AT[name]] * new // before if before else 0
-        part[_AT["nanos"]] = new
-        part[_AT["unpriced_calls"]] = part[_AT["partial_calls"]] = 0
-        return part
-
     def _use(self, groups: dict[Group, list[int]], booked: Sequence[Sum]) -> None:
         """Multiply all that is used; a residual booked from a bill is fixed and stays."""
         fixed = _groups(booked)
@@ -170,6 +157,28 @@ class Imagined:
             groups[group] = [
                 kept + round((amount - kept) * self._usage) for amount, kept in zip(amounts, stays, strict=True)
             ]
+
+
+def _charged(calls: Sum, price: Price | None, move: Move, tables: Tables) -> list[int]:
+    """Return the moved part of a sum with what it would have cost; `tables` keeps the rates that were met."""
+    part = _scaled(calls, move.share)
+    if price is None:
+        return part
+    bracket = cast("int", calls.key[-1]) if by_bracket(price) else 0
+    # the price is kept as long as its tables, so its identity is its own
+    key = id(price), bracket
+    if key not in tables:
+        tables[key] = price, table_of(price, bracket)
+    nanos = nanos_of_sum(calls, tables[key][1], move)
+    if nanos is None:
+        return _without_cost(part, partial=True)
+    new = round(nanos * move.factor * move.share)
+    before = part[_AT["nanos"]]
+    for name in _COST[1:]:
+        part[_AT[name]] = part[_AT[name]] * new // before if before else 0
+    part[_AT["nanos"]] = new
+    part[_AT["unpriced_calls"]] = part[_AT["partial_calls"]] = 0
+    return part
 
 
 def _groups(sums: Sequence[Sum]) -> dict[Group, list[int]]:
