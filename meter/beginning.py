@@ -12,6 +12,7 @@ from meter.attempt import Attempt
 from meter.errors import loggable
 from meter.machine import Share
 from meter.model import is_vendor
+from meter.plugins import enabled
 from meter.usage import usage_of
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ log = logging.getLogger("meter")
 
 
 def warm() -> None:
-    """Load what reads an answer."""
+    """Load what reads an answer, and the plugins that hear of it."""
+    enabled()
     usage_of({"usage": {"prompt_tokens": 1}})
 
 

@@ -49,9 +49,11 @@ class Calibration:
 
     def begin(self, kept: Callable[[int], Iterable[Counts]]) -> None:
         """Learn from a ledger's newest entries, once: from then on this process learns from its own calls."""
-        if not self._has_begun:
-            self._has_begun = True
-            self.learn(kept(LAST))
+        if self._has_begun:
+            return
+        known = kept(LAST)  # where it cannot be read, it is tried again
+        self._has_begun = True
+        self.learn(known)
 
     def learn(self, kept: Iterable[Counts]) -> None:
         """Take in what a ledger knows; under the name that was asked for as well as under the one that answered."""

@@ -13,7 +13,7 @@ from meter.charge import price_call
 from meter.clients import wrap_client
 from meter.model import resolve
 from meter.recording import Observed
-from meter.through import named, pass_through, pass_through_async
+from meter.through import POSITIONAL, named, pass_through, pass_through_async
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,14 +25,6 @@ if TYPE_CHECKING:
     from meter.ledger import Ledger
     from meter.settings import Settings
     from meter.usage import Usage
-
-POSITIONAL = {
-    "completion": ("model", "messages"),
-    "embedding": ("model", "input"),
-    "responses": ("input", "model"),
-    "text_completion": ("prompt", "model"),
-}
-"""The first parameters of litellm's verbs, which may be given by position; those of the awaited ones are the same."""
 
 
 class Meter:

@@ -53,7 +53,7 @@ def size_of(data: str) -> tuple[int, int] | None:
     import imagesize
 
     try:
-        head = binascii.a2b_base64(data[: _HEAD - _HEAD % 4])
+        head = binascii.a2b_base64(data[:_HEAD])
     except ValueError:
         return None
     if not head.startswith(_READABLE):

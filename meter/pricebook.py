@@ -197,4 +197,5 @@ def _readings(name: str, provider: str) -> list[tuple[str, str]]:
 def _log(source: Source, error: Exception) -> None:
     import logging
 
-    logging.getLogger("meter").warning("%s was asked for a price and failed: %s", source.name, loggable(error))
+    name = getattr(source, "name", type(source).__name__)  # a plugin's may lack even that
+    logging.getLogger("meter").warning("%s was asked for a price and failed: %s", name, loggable(error))

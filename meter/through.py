@@ -57,6 +57,15 @@ async def pass_through_async(
     return MeteredStream(response, attempt) if attempt.streams else await attempt.finish_async(response)
 
 
+POSITIONAL = {
+    "completion": ("model", "messages"),
+    "embedding": ("model", "input"),
+    "responses": ("input", "model"),
+    "text_completion": ("prompt", "model"),
+}
+"""The first parameters of litellm's verbs, which may be given by position; those of the awaited ones are the same."""
+
+
 def named(verb: str, names: tuple[str, ...], args: tuple[Any, ...], request: dict[str, Any]) -> dict[str, Any]:
     """Return a request with the parameters that were given by position under their names."""
     if len(args) > len(names):

@@ -72,8 +72,13 @@ asyncio.run(acompletion(messages=HELLO, user="awaited", **CALL))
 print("".join(c.choices[0].delta.content or "" for c in completion(messages=HELLO, user="stream", stream=True, **CALL)))
 litellm.embedding(input=["Hello"], user="embedding", **CALL)
 litellm.text_completion(prompt="Hello", user="text", **CALL)
+rest = {name: value for name, value in CALL.items() if name != "model"}
+litellm.text_completion("Hello", CALL["model"], user="placed", **rest)
+asyncio.run(litellm.atext_completion("Hello", CALL["model"], user="placed later", **rest))
+litellm.embedding(CALL["model"], ["Hello"], user="placed input", **rest)
 """)
     users = ["name", "module", "main", "awaited", "stream", "embedding", "text"]
+    users += ["placed", "placed later", "placed input"]
     assert [(each.user, each.outcome) for each in entries] == [(user, "ok") for user in users]
     assert all(each.usage and each.usage.source == "provider" for each in entries)
 

@@ -140,6 +140,18 @@ class TestEnabling:
         assert "loaded" not in home.done("report", "--help") + home.done("plugins")
         assert home.meter("hello", "u").returncode == 2
 
+    def test_a_command_of_meters_own_loads_no_plugin(self, home: Home) -> None:
+        home.plugin("loud", "print('loaded')")
+        assert "loaded" not in home.done("report", "--help", METER_PLUGINS="loud")
+        assert "loaded" in home.done("--help", METER_PLUGINS="loud")
+
+    def test_a_plugin_is_one_by_its_own_name_and_by_its_modules(self, home: Home) -> None:
+        home.plugin("meter_house", "")
+        home.config.write_text('plugins = "house"\n', "utf-8")
+        assert home.done("plugins", "enable", "meter_house") == "meter_house is enabled already.\n"
+        home.done("plugins", "disable", "meter_house")
+        assert home.config.read_text("utf-8") == ""
+
     def test_enabling_changes_one_line_of_the_file_and_disabling_takes_it_away(self, home: Home) -> None:
         before = home.config.read_text("utf-8")
         assert home.done("plugins", "enable", "template_plugin").startswith("template_plugin is enabled, in ")

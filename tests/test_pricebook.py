@@ -411,3 +411,13 @@ def test_around_is_all_of_time_where_nothing_changes() -> None:
     assert around(NOW, ()) == ALWAYS
     assert around(NOW, (NOW,)) == (NOW, ALWAYS[1])
     assert around(NOW - TICK, (NOW,)) == (ALWAYS[0], NOW)
+
+
+def test_a_source_that_breaks_says_nothing_even_where_it_has_no_name() -> None:
+    """A plugin's source is somebody else's code."""
+
+    class Broken:
+        def find(self, *_: object) -> None:
+            raise RuntimeError
+
+    assert PriceBook(sources=[Broken()]).find("gpt-4o-mini", "openai") is None  # type: ignore[list-item]  # that is it

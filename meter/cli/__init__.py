@@ -76,8 +76,8 @@ class Lazy(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Return the command that arguments name; offer the nearest one where none has that name."""
-        known = self.list_commands(ctx)
-        if args and args[0] not in known and not args[0].startswith("-"):
+        is_own = bool(args) and (args[0] in self._lazy or args[0].startswith("-"))
+        if args and not is_own and args[0] not in (known := self.list_commands(ctx)):
             ctx.fail(f'No such command "{args[0]}".{suggest(args[0], known)} `{ctx.command_path} --help` lists them.')
         return super().resolve_command(ctx, args)
 

@@ -58,10 +58,9 @@ def disable(name: str) -> None:
     known = {point.name: point.value for point in _entry_points()}
     module = known.get(name) or module_of(name)
     written = _written(_file())
-    found = [each for each in written if each in {name, module}]
-    if not found:
+    if module not in map(module_of, written):
         raise UnknownName(f'"{name}" is not enabled.{suggest(name, written)} `meter plugins` lists what is.')
-    _write(name, found[0], wanted=False)
+    _write(name, module, wanted=False)
 
 
 def _listed() -> Iterator[dict[str, Any]]:
@@ -124,14 +123,15 @@ def _write(name: str, module: str, *, wanted: bool) -> None:
 
     from meter import settings
     from meter.cli.file import put_file
+    from meter.plugins import module_of
 
     path, file = settings.config_path(), _file()
     written = _written(file)
     state = "enabled" if wanted else "disabled"
-    if wanted == (module in written):
+    if wanted == (module in map(module_of, written)):
         click.echo(f"{name} is {state} already.")
         return
-    listed = [*written, module] if wanted else [each for each in written if each != module]
+    listed = [*written, module] if wanted else [each for each in written if module_of(each) != module]
     path.parent.mkdir(parents=True, exist_ok=True)
     if listed:
         file["plugins"] = ",".join(listed)

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from meter import backend
 from meter.clients.router import bound, meter_router
-from meter.through import pass_through, pass_through_async
+from meter.through import POSITIONAL, pass_through, pass_through_async
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from meter.books import Books
 
-VERBS = ("completion", "text_completion", "embedding", "responses")
+VERBS = tuple(POSITIONAL)
 """What litellm has, plain and with an `a` before it, of what meter meters."""
 
 
@@ -61,13 +61,13 @@ def _in_place_of(books: Books, verb: str, own: Callable[..., Any]) -> Callable[.
 
         @functools.wraps(own)
         def call(*args: Any, **request: Any) -> Any:
-            return pass_through(books, verb, bound(verb, own, args, request), lambda sent: own(**sent))
+            return pass_through(books, verb, bound(verb, own, args, request, POSITIONAL), lambda sent: own(**sent))
 
         return call
 
     @functools.wraps(own)
     async def call_async(*args: Any, **request: Any) -> Any:
-        request = bound(verb, own, args, request)
+        request = bound(verb, own, args, request, POSITIONAL)
         return await pass_through_async(books, verb.removeprefix("a"), request, lambda sent: own(**sent))
 
     return call_async

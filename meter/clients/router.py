@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from meter.through import named, pass_through, pass_through_async
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from meter.books import Books
 
@@ -43,16 +43,22 @@ def _replace(client: Any, name: str, metered: Callable[[str, Callable[..., Any]]
         setattr(client, name, functools.wraps(own)(metered(name.removeprefix("a"), own)))
 
 
-def bound(verb: str, own: Callable[..., Any], args: tuple[Any, ...], request: dict[str, Any]) -> dict[str, Any]:
-    """Return a request with the parameters that were given by position under their names."""
+def bound(
+    verb: str,
+    own: Callable[..., Any],
+    args: tuple[Any, ...],
+    request: dict[str, Any],
+    names: Mapping[str, tuple[str, ...]] = POSITIONAL,
+) -> dict[str, Any]:
+    """Return a request with the parameters that were given by position under their names.
+
+    They are the function's own; `names` has those of one that says none, as a newer Router's verbs do.
+    """
     if not args:
         return request
     parameters = inspect.signature(own).parameters.values()
-    # a newer Router's verbs take whatever they are given
-    is_open = any(each.kind is each.VAR_POSITIONAL for each in parameters)
-    return named(
-        verb, POSITIONAL[verb.removeprefix("a")] if is_open else tuple(each.name for each in parameters), args, request
-    )
+    said = tuple(each.name for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD)
+    return named(verb, said or names[verb.removeprefix("a")], args, request)
 
 
 def _metered(books: Books, verb: str, own: Callable[..., Any]) -> Callable[..., Any]:

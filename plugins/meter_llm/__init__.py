@@ -53,6 +53,8 @@ def register_commands(cli: click.Group) -> None:
         if not is_enabled():
             raise click.ClickException("No prompt is metered yet; enable it with `meter plugins enable llm`.")
         whose = user or payer()
+        if whose is None:
+            raise click.ClickException("Nobody is known here; give --user, or set METER_USER.")
         try:
             click.echo(str(meter.standing(whose)))
             for row in meter.report(by="model", user=whose).rows:
@@ -72,9 +74,12 @@ def is_enabled() -> bool:
     return not NAMES.isdisjoint(name.strip() for name in named)
 
 
-def payer() -> str:
-    """Return who is at the keyboard: METER_USER, else the login."""
-    return metered().settings.user or getpass.getuser()
+def payer() -> str | None:
+    """Return who is at the keyboard: METER_USER, else the login; None where the system has no name for them."""
+    try:
+        return metered().settings.user or getpass.getuser()
+    except (OSError, KeyError):  # in a container whose user is a number
+        return None
 
 
 def install() -> None:
