@@ -184,12 +184,8 @@ class Users:
             ended += there
         return ended, [replace(each, until=at, number=None) for each in ended if each.since < at]
 
-    def check_member(self, new: Membership) -> None:
-        """Raise InputError where a user would be in one team twice at one instant, or the team is not there."""
-        self.check_members([new])
-
     def check_members(self, added: Iterable[Membership]) -> None:
-        """Raise InputError as `check_member` does for memberships that are to begin together."""
+        """Raise InputError where a user would be in one team twice at one instant, or a team is not there."""
         given: dict[str, list[Membership]] = defaultdict(list)
         for new in added:
             self.check_team(new.team)

@@ -74,7 +74,8 @@ def test_days_of_nothing_go_on_as_nothing(method: object) -> None:
     ids=["week", "growth", "flat", "one day"],
 )
 def test_the_method_that_was_least_wrong_is_chosen(days: list[float], expected: str) -> None:
-    chosen, errors = best(days, len(days) % 7, 10)
+    chosen, errors, trials = best(days, len(days) % 7, 10)
+    assert trials == len(backtest(days, len(days) % 7, METHODS[chosen], 10).tried(0, 10))
     assert chosen == expected
     assert set(errors) == set(METHODS)
 

@@ -108,14 +108,14 @@ class TestTeams:
 
     def test_nobody_is_twice_in_a_team_at_one_instant(self) -> None:
         users = Users({"x": "alice"}, teams=["acme"], members=[member(since=5, until=8)])
-        users.check_member(member(since=8))
-        users.check_member(member(since=1, until=5))
+        users.check_members([member(since=8)])
+        users.check_members([member(since=1, until=5)])
         with pytest.raises(InputError, match=r'"alice", the same user as "x", is in the team "acme" already, from .*T'):
-            users.check_member(member("x", since=7))
+            users.check_members([member("x", since=7)])
 
     def test_a_team_nobody_added_is_offered_the_nearest(self) -> None:
         with pytest.raises(InputError, match=r'no team "acne"\. Did you mean "acme"'):
-            Users(teams=["acme"]).check_member(member(team="acne"))
+            Users(teams=["acme"]).check_members([member(team="acne")])
 
     def test_a_membership_ends_after_its_beginning(self) -> None:
         with pytest.raises(InputError, match="give an end after the beginning"):

@@ -60,7 +60,7 @@ def breakeven(
     if fee is not None:
         if html is not None:
             raise click.UsageError("A page is of a ledger's plans; give --html without --fee.")
-        put_page(_stated(fee, told, most, given["currency"] or settings.currency))
+        put_page(_stated(fee, told, most, settings.override(currency=given["currency"])))
         return
     with reading(settings) as opened:
         ask = question.ask(opened, settings)
@@ -74,15 +74,15 @@ def breakeven(
         put_page(write(made.plans, list(made.header.lines()), made.notes, form(), ask.currency))
 
 
-def _stated(fee: str, told: dict[str, Any], full: Fraction | None, currency: str) -> Any:
+def _stated(fee: str, told: dict[str, Any], full: Fraction | None, settings: Settings) -> Any:
     from decimal import Decimal
 
     from meter.reports.ask import currency_of
     from meter.reports.breakeven import stated
     from meter.reports.breakeven_page import write
 
-    code = currency_of(currency)
-    mix = _mix(told, code, settings_for())
+    code = currency_of(settings.currency)
+    mix = _mix(told, code, settings)
     if mix is None:
         raise click.UsageError(
             "A plan of no ledger has no questions; give them: --question MODEL --input N --output N."
@@ -94,40 +94,35 @@ def _stated(fee: str, told: dict[str, Any], full: Fraction | None, currency: str
 
 def _mix(told: dict[str, Any], currency: str, settings: Settings) -> Mix | None:
     """Return the stated question; None where none is stated."""
-    from meter.cli.options import known
-    from meter.errors import InputError, UnknownName
+    from meter.cli.options import known, zone_in_force
+    from meter.entry import now
+    from meter.errors import InputError
     from meter.fx import FxTable
     from meter.model import resolve
-    from meter.pricebook import PriceBook
+    from meter.period import parse_instant
     from meter.reports.breakeven import Mix
+    from meter.reports.question import ask
     from meter.usage import Usage
 
     if told["stated_model"] is None:
         if any(told[name] is not None for name in STATED):
             raise click.UsageError("--input, --output and --at say what a question is; give --question MODEL too.")
         return None
-    from meter.charge import price_call
-    from meter.entry import now
-    from meter.period import parse_instant
-
     usage = Usage(input_tokens=told["input_tokens"] or 0, output_tokens=told["output_tokens"] or 0)
     if not usage.total_tokens:
         raise InputError("A question without tokens costs nothing; give --input and --output.")
-    at = parse_instant(told["at"], settings.zone or "UTC") if told["at"] else now()
+    at = parse_instant(told["at"], zone_in_force(settings)) if told["at"] else now()
     prices, rates = known(settings, lambda opened: (opened.prices(), opened.fx_rates())) or ((), ())
-    book, model = PriceBook(prices), resolve(told["stated_model"])
-    charge = price_call(usage, book.find(model.name, model.provider, at))
-    if charge.nanos is None or charge.currency is None:
-        raise UnknownName(book.why_none(model))
-    rate = FxTable(rates).find(charge.currency, currency, now().date())
-    if rate is None:
+    asked = ask(prices, resolve(told["stated_model"]), usage, at, currency, FxTable(rates))
+    code, nanos = asked.worth
+    if code != currency:
         raise InputError(
-            f"{model.name} is priced in {charge.currency}; give --currency {charge.currency}, "
-            f"or a rate with `meter fx set {charge.currency} {currency} RATE`."
+            f"{asked.model} is priced in {code}; give --currency {code}, "
+            f"or a rate with `meter fx set {code} {currency} RATE`."
         )
     tokens = f"{usage.input_tokens:,} tokens in and {usage.output_tokens:,} out"
-    of = f"{tokens}, of {model.name} at its rates of {at.date()}"
-    return Mix(nanos=charge.nanos * rate, tokens=Fraction(usage.total_tokens), of=of)
+    of = f"{tokens}, of {asked.model} at its rates of {at.date()}"
+    return Mix(nanos=Fraction(nanos), tokens=Fraction(usage.total_tokens), of=of)
 
 
 def _number(text: str, option: str, example: str) -> Fraction:

@@ -29,7 +29,7 @@ class Figure:
     """On a screen."""
     value: Value
     kind: str = "money"
-    """As render.Column.kind, or `number`: three digits at least, in words where it is large."""
+    """As render.Column.kind, or `number`, see number_said."""
     absent: str = "-"
     """What a screen says where there is no value."""
 
@@ -116,7 +116,7 @@ def said(figure: Figure) -> str:
 
 
 def number_said(value: Fraction) -> str:
-    """Return a quantity with four digits: 6,844, 0.0123, 3.15e+23."""
+    """Return a quantity with four or five digits: 6,844.1, 0.0123, 3.15e23; a whole one with all of them."""
     if value.denominator == 1 and abs(value) < _LARGE:
         return f"{int(value):,}"
     if abs(value) >= _LARGE:

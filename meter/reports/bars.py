@@ -32,8 +32,9 @@ def plans_chart(lines: Sequence[Line], currency: str, *, is_running: bool = Fals
         return None
     plans.sort(key=lambda plan: -max(plan[1], plan[2] or 0))
     if rest := plans[MOST:]:
-        sums = sum(plan[1] for plan in rest), sum(plan[2] or 0 for plan in rest)
-        plans = [*plans[:MOST], (say("{count:,} others", count=len(rest)), *sums)]
+        known = [cost for _, _, cost in rest if cost is not None]
+        revenue, cost = sum(plan[1] for plan in rest), sum(known) if known else None
+        plans = [*plans[:MOST], (say("{count:,} others", count=len(rest)), revenue, cost)]
     values = [
         _bar(name, what, nanos, currency)
         for name, revenue, cost in plans

@@ -221,7 +221,8 @@ def mix_of(rows: Sequence[Row], currency: str, of: str) -> Mix | None:
     known = total.calls - total.lost_calls - total.unpriced_calls
     if total.cost_currency != currency or known <= 0 or not total.cost_nanos:
         return None
-    tokens = Fraction(total.input_tokens + total.output_tokens, known)
+    # what was lost has no tokens; what has no price has
+    tokens = Fraction(total.input_tokens + total.output_tokens, total.calls - total.lost_calls)
     return Mix(nanos=Fraction(total.cost_nanos) / known, tokens=tokens, of=of)
 
 
@@ -243,10 +244,8 @@ def stated(name: str, fee: Decimal, mix: Mix, full: Fraction | None, days: Fract
 def _unknown(totals: Sequence[Row]) -> Iterator[str]:
     for row in totals:
         if not row.complete:
-            missing = row.lost_calls + row.unpriced_calls + row.partial_calls
-            yield say(
-                "not known: what {count:,} calls cost; a question is taken to cost what the others do", count=missing
-            )
+            told = "not known: what {count:,} calls cost; a question is taken to cost what the others do"
+            yield say(told, count=row.unknown_calls)
 
 
 def times(number: Fraction) -> str:

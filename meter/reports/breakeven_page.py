@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from meter.lang import say, term
@@ -11,7 +12,6 @@ from meter.reports.render import Column, csv_lines, facts, json_document, json_t
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from fractions import Fraction
 
     from meter.reports.breakeven import BreakEven
 
@@ -124,9 +124,7 @@ def grid_table(plans: Sequence[BreakEven]) -> tuple[list[Column], list[Record]]:
     """Return the columns and rows of margins: a row for each utilisation, a column for each plan."""
     shown_plans = plans[:6]
     columns = [Column("utilisation", kind="percent")]
-    columns += [
-        Column(each.plan, f"{each.plan}\n{times(each.full or each.mix.nanos)}", "percent") for each in shown_plans
-    ]
+    columns += [Column(each.plan, f"{each.plan}\n{times(each.full or Fraction(0))}", "percent") for each in shown_plans]
     rows: list[Record] = [
         {"utilisation": step, **{each.plan: each.margin(step) for each in shown_plans}} for step in GRID
     ]

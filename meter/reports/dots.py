@@ -29,11 +29,14 @@ DASHED = {"type": "line", "color": "currentColor", "strokeDash": [5, 4], "opacit
 def users_chart(rows: Sequence[Row], currency: str, *, is_running: bool = False) -> Chart | None:
     """Return each user as a point: the fee across, the cost upwards, so that above the line is a loss.
 
-    None where nobody pays anything.
+    None where nobody whose cost is known pays anything.
     """
-    if not any(row.fee_nanos for row in rows):
+    if not any(row.fee_nanos for row in rows if row.cost_nanos is not None):
         return None
-    told, left_out = _few(rows)
+    known = [row for row in rows if row.cost_nanos is not None]
+    told, left_out = _few(known)
+    if len(known) < len(rows):
+        left_out = [*left_out, say("Users whose cost is unknown are not in it.")]
     values = [_point(row, currency) for row in told]
     found = [each for value in values for each in (value["fee"], value["cost"])]
     cost = say("cost up to now") if is_running else term("cost")
@@ -86,13 +89,13 @@ def _few(rows: Sequence[Row]) -> tuple[Sequence[Row], list[str]]:
 
 
 def _point(row: Row, currency: str) -> dict[str, Any]:
-    fee, cost = row.fee_nanos or 0, row.cost_nanos
+    fee, cost = row.fee_nanos or 0, row.cost_nanos or 0
     user = visible(label_shown("user", row.labels[0]))
-    known = say("unknown") if cost is None else f"{'' if row.complete else '≥ '}{shown(amount(cost))} {currency}"
+    known = f"{'' if row.complete else '≥ '}{shown(amount(cost))} {currency}"
     return {
         "fee": to_draw(fee),
         "cost": to_draw(cost),
-        "kind": term(ABOVE if (cost or 0) > fee else BELOW),
+        "kind": term(ABOVE if cost > fee else BELOW),
         "tooltip": say("{user}: fee {fee}, cost {cost}", user=user, fee=f"{shown(amount(fee))} {currency}", cost=known),
     }
 

@@ -67,7 +67,7 @@ def forecast(
     rows = {row.labels[0]: row for row in report.rows if row.cost_currency == known.currency}
     paid = [_fees(ledger, ask, month) for month in ahead]
     tried = next((days for days in TRIED if len(everyone) >= 4 * WEEK + days + LEAST), TRIED[-1])
-    method, errors = best(everyone, known.today.weekday(), tried)
+    method, errors, trials = best(everyone, known.today.weekday(), tried)
     maker = Maker(past=known, method=method, months=ahead)
     so_far = sum((row.cost_nanos or 0 for row in rows.values()), start=0)
     users = _users(maker, rows, paid, told)
@@ -80,7 +80,7 @@ def forecast(
         method=method,
         errors=errors,
         tried=tried,
-        trials=len(maker.tested(everyone).tried(0, tried)),
+        trials=trials,
         months=ahead,
         plans=tuple(_plans(maker, users, rows)),
         users=tuple(users),

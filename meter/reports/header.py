@@ -12,7 +12,7 @@ from meter.lang import say, term
 from meter.ledger.query import Query
 from meter.period import iso, zone
 from meter.reports.ask import label_shown
-from meter.reports.money import amount, shown_percent
+from meter.reports.money import amount, amount_or_none, shown_percent
 from meter.reports.wording import bounds_said, calls_said, day_said, joined, money_said, month_said, rate_said
 
 if TYPE_CHECKING:
@@ -285,7 +285,7 @@ def _rate_record(each: FxRate) -> dict[str, Any]:
 
 
 def _cost_record(row: Row) -> dict[str, Any]:
-    return {"calls": row.calls, "cost": amount(row.cost_nanos or 0), "cost_currency": row.cost_currency}
+    return {"calls": row.calls, "cost": amount_or_none(row.cost_nanos), "cost_currency": row.cost_currency}
 
 
 def _evidence_record(row: Row) -> dict[str, Any]:

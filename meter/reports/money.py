@@ -43,6 +43,16 @@ def amount(nanos: Nanos) -> Decimal:
     return decimal_of(nanos / NANO)
 
 
+def amount_or_none(nanos: Nanos | None) -> Decimal | None:
+    """Return nano-units in units of the currency; None where they are not known."""
+    return None if nanos is None else amount(nanos)
+
+
+def shown_number(value: Decimal) -> str:
+    """Return a quantity with all its digits, and no zero behind them."""
+    return f"{_plain(value):,f}"
+
+
 def decimal_of(number: Fraction) -> Decimal:
     """Return a fraction with all its digits, else rounded half-even to DECIMALS, or finer where that were 0 or 1."""
     places = _places(number.denominator)

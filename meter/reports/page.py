@@ -156,6 +156,8 @@ def worded(row: Row, *, several: bool) -> dict[str, Any]:
     for name in MONEY:
         code = row.cost_currency if name in {"cost", "allocated"} else row.revenue_currency
         record[name] = _amount(record[name], f" {code}" if several else "")
+    if several:
+        record |= {name: _amount(found[name], f" {row.cost_currency}") for name in ("low", "high")}
     if not row.allocated_nanos:
         record["allocated"] = None
     if row.cost_nanos is None:

@@ -9,7 +9,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from meter.reports.ask import UNATTRIBUTED
-from meter.reports.money import amount, decimal_of
+from meter.reports.money import amount, amount_or_none, decimal_of
 from meter.reports.payers import rows_by_payer, with_teams_whole
 from meter.reports.row import COUNTS, Row, sum_rows
 from meter.reports.teams import teams_of
@@ -108,7 +108,7 @@ class Portfolio:
                 {"top_percent": percent, "users": users, "cost_share": decimal_of(share)}
                 for percent, users, share in self.top
             ],
-            "run_rate": _amount(self.run_rate_nanos),
+            "run_rate": amount_or_none(self.run_rate_nanos),
             "first_call": self.first_call,
             "crowded": [{"team": each.team, "members": len(each.users), "seats": each.seats} for each in self.crowded],
         }
@@ -246,7 +246,3 @@ def _concentration(rows: Sequence[Row], currency: str) -> tuple[tuple[int, int, 
         users = ceil(len(costs) * percent / 100)
         found.append((percent, users, Fraction(sum(costs[:users])) / total))
     return tuple(found)
-
-
-def _amount(nanos: Nanos | None) -> Any:
-    return None if nanos is None else amount(nanos)

@@ -17,7 +17,7 @@ from meter.lang import say, term
 from meter.period import iso
 from meter.reports import fit
 from meter.reports.fit import width
-from meter.reports.money import shown, shown_percent, shown_rate
+from meter.reports.money import shown, shown_number, shown_percent, shown_rate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -59,7 +59,7 @@ SHOWN: dict[str, Callable[[Any], str]] = {
     "text": lambda value: shorten(visible(str(_plain(value)))),
     "fact": _fact,
     "count": lambda value: f"{value:,}",
-    "quantity": lambda value: f"{value.normalize():,f}",
+    "quantity": shown_number,
     "exact": shown_rate,
     "money": shown,
     "rate": shown_rate,

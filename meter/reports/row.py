@@ -8,12 +8,11 @@ from operator import add, attrgetter
 from typing import TYPE_CHECKING, Any
 
 from meter.reports.margin import Earned, margin_of
-from meter.reports.money import amount, decimal_of, total_of, whole_nanos
+from meter.reports.money import amount_or_none, decimal_of, total_of, whole_nanos
 from meter.reports.slices import in_nanos
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, MutableMapping, Sequence
-    from decimal import Decimal
 
     from meter.ledger.query import Sum
     from meter.period import Window
@@ -109,7 +108,12 @@ class Row:
     @property
     def complete(self) -> bool:
         """Whether the cost is that of every call; else it is the least, and the gross profit the most."""
-        return not (self.lost_calls or self.partial_calls or self.unpriced_calls)
+        return not self.unknown_calls
+
+    @property
+    def unknown_calls(self) -> int:
+        """Calls whose cost is not known, or not all of it."""
+        return self.lost_calls + self.partial_calls + self.unpriced_calls
 
     @property
     def gross_profit_nanos(self) -> Nanos | None:
@@ -133,19 +137,19 @@ class Row:
             "plan": self.plan,
             "kind": self.kind,
             **dict(zip(COUNTS, _counts_of(self), strict=True)),
-            "cost": _amount(self.cost_nanos),
+            "cost": amount_or_none(self.cost_nanos),
             "cost_currency": self.cost_currency,
             "cost_nanos": None if self.cost_nanos is None else whole_nanos(self.cost_nanos),
-            "allocated": _amount(self.allocated_nanos),
+            "allocated": amount_or_none(self.allocated_nanos),
             "complete": self.complete,
-            "low": _amount(self.low_nanos),
-            "high": _amount(None if self.unbounded_calls else self.high_nanos),
-            "fee": _amount(self.fee_nanos),
-            "overage": _amount(self.overage_nanos),
-            "revenue": _amount(self.revenue_nanos),
+            "low": amount_or_none(self.low_nanos),
+            "high": amount_or_none(None if self.unbounded_calls else self.high_nanos),
+            "fee": amount_or_none(self.fee_nanos),
+            "overage": amount_or_none(self.overage_nanos),
+            "revenue": amount_or_none(self.revenue_nanos),
             "revenue_currency": self.revenue_currency,
             "revenue_source": self.revenue_source,
-            "gross_profit": _amount(profit),
+            "gross_profit": amount_or_none(profit),
             "margin": None if margin is None else decimal_of(margin),
         }
 
@@ -263,7 +267,3 @@ def _earned(rows: Sequence[Row], currency: str, *, has_fee: bool) -> Earned:
         earned.bill(currency, 0, total_of(row.overage_nanos or 0 for row in rows))
         earned.sources = set().union(*(_SOURCES[row.revenue_source] for row in rows))
     return earned
-
-
-def _amount(nanos: Nanos | None) -> Decimal | None:
-    return None if nanos is None else amount(nanos)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from meter.lang import say, term
 from meter.period import show
 from meter.reports.ask import label_shown
-from meter.reports.money import amount, shown
+from meter.reports.money import amount, shown, shown_number
 from meter.reports.page import worded
 from meter.reports.render import Column, csv_lines, facts, json_document, json_text, led, markdown, table, visible
 from meter.reports.wording import bounds_said, day_said, joined, money_said, price_said, span_said, window_said
@@ -132,10 +132,10 @@ def included_said(allowed: Allowance) -> str:
     """Return what is included for a time and what of it is used."""
     window = allowed.window
     told: dict[str, Any] = {
-        "included": say(MEASURES[allowed.measure], amount=_number(allowed.included), code=allowed.currency),
+        "included": say(MEASURES[allowed.measure], amount=shown_number(allowed.included), code=allowed.currency),
         "when": span_said(show(window.since, window.zone), show(window.until, window.zone)),
-        "used": None if allowed.used is None else _number(allowed.used),
-        "left": _number(allowed.left or Decimal(0)),
+        "used": None if allowed.used is None else shown_number(allowed.used),
+        "left": shown_number(allowed.left or Decimal(0)),
     }
     if allowed.used is None:
         return say("{included}, {when}: what is used cannot be told", **told)
@@ -160,7 +160,7 @@ def _tax(statement: Statement, currency: str) -> list[str]:
     from fractions import Fraction
 
     tax = Fraction(due) * Fraction(rate) / (100 + Fraction(rate))
-    return [say("{tax} of it tax at {rate} %", tax=shown(amount(tax)), rate=_number(rate))]
+    return [say("{tax} of it tax at {rate} %", tax=shown(amount(tax)), rate=shown_number(rate))]
 
 
 def _inside(statement: Statement) -> Iterator[tuple[str, str]]:
@@ -181,7 +181,3 @@ def _inside(statement: Statement) -> Iterator[tuple[str, str]]:
     if statement.place:
         rank, of = statement.place
         yield "", say("number {rank:,} of {of:,} on the plan by cost", rank=rank, of=of)
-
-
-def _number(value: Decimal) -> str:
-    return f"{value.normalize():,f}"

@@ -40,8 +40,9 @@ MOST_ROWS = 10_000
 """Calendar units that a report has at the most: 27 years of days."""
 
 Groups = dict[tuple[Any, ...], Costs]
-Earn = Callable[["list[Subscription]", "Sequence[Slice]", "Ask", "Real", Overages], Mapping[str | None, Earned]]
 """What names a group, or the label of a calendar piece, to its calls."""
+Earn = Callable[["list[Subscription]", "Sequence[Slice]", "Ask", "Real", Overages], Mapping[str | None, Earned]]
+"""What tells what each user earned, as margin.earned_by_user does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

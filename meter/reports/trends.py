@@ -140,14 +140,16 @@ def backtest(days: Sequence[float], weekday: int, method: Method, ahead: int) ->
     return Backtest(trials=tuple(trials), spread=spread)
 
 
-def best(days: Sequence[float], weekday: int, ahead: int) -> tuple[str, dict[str, float | None]]:
-    """Return the method that was the least wrong over so many days, and how wrong each was.
+def best(days: Sequence[float], weekday: int, ahead: int) -> tuple[str, dict[str, float | None], int]:
+    """Return the method that was the least wrong over so many days, how wrong each was, and of how many trials.
 
     Where nothing could be tried it is the simplest; of equals the simpler.
     """
-    errors = {name: backtest(days, weekday, method, ahead).error(0, ahead) for name, method in METHODS.items()}
+    tests = {name: backtest(days, weekday, method, ahead) for name, method in METHODS.items()}
+    errors = {name: test.error(0, ahead) for name, test in tests.items()}
     known = {name: error for name, error in errors.items() if error is not None}
-    return min(known, key=lambda name: known[name], default="run rate"), errors
+    chosen = min(known, key=lambda name: known[name], default="run rate")
+    return chosen, errors, len(tests[chosen].tried(0, ahead))
 
 
 def ranged(tested: Backtest, expected: float, begin: int, end: int) -> tuple[float, float]:

@@ -13,7 +13,7 @@ from meter.reports.margin import earned_by_user
 from meter.reports.portfolio import portfolio
 from meter.reports.row import sum_rows
 from meter.reports.summary import summarize
-from meter.reports.whatif_ladder import ladder, pays, stakes_of, whole
+from meter.reports.whatif_ladder import Stake, ladder, pays, stakes_of, whole
 from meter.reports.whatif_ledger import Imagined, narrowed
 from meter.reports.whatif_moves import moves_of, no_calls
 from meter.reports.whatif_sums import Move
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from meter.reports.row import Row
     from meter.reports.slices import Slice
     from meter.reports.summary import Report
-    from meter.reports.whatif_ladder import Rung, Stake
+    from meter.reports.whatif_ladder import Rung
     from meter.reports.whatif_ledger import Memory
     from meter.reports.whatif_moves import Moves
     from meter.reports.whatif_scenario import Cap, Scenario
@@ -225,8 +225,6 @@ def capped(report: Report, cap: Cap | None) -> Report:
 
 
 def _cut(row: Row, cap: Cap) -> Row:
-    from meter.reports.whatif_ladder import Stake
-
     if row.cost_nanos is None or row.revenue_currency not in {None, row.cost_currency}:
         return row
     stake = Stake(
@@ -254,5 +252,4 @@ def _notes(scenario: Scenario, after: Report, *, alone: bool) -> Iterator[str]:
         yield say("a cap of the fee is for users who pay one")
     for row in after.totals:
         if not row.complete:
-            missing = row.lost_calls + row.unpriced_calls + row.partial_calls
-            yield say("not known: what {count:,} calls cost; they are in no figure", count=missing)
+            yield say("not known: what {count:,} calls cost; they are in no figure", count=row.unknown_calls)

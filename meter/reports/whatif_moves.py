@@ -17,7 +17,7 @@ from meter.pricebook import PriceBook
 from meter.reports.money import per, shown_rate
 from meter.reports.whatif_ledger import narrowed
 from meter.reports.whatif_scenario import plain
-from meter.reports.whatif_sums import SWAPPED, Move, explains, nanos_of_sum, table_of, why_rows
+from meter.reports.whatif_sums import Move, explains, nanos_of_sum, table_of, why_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -130,7 +130,8 @@ class _Making:
         if move.is_scaled:
             return move
         query = self._ask.query(self._ask.window.since, self._ask.window.until, ("price", "bracket"))
-        groups = self._ledger.summarize(replace(query, where={**query.where, "model": move.model, "kind": SWAPPED}))
+        wanted = narrowed(query, move)
+        groups = self._ledger.summarize(wanted) if wanted else []
         why = why_rows(move.price, move) if move.price else None
         why = why or next(filter(None, (self._unexplained(each, move) for each in groups)), None)
         if why is None:
@@ -185,10 +186,11 @@ def _check_purposes(ledger: Ledger, ask: Ask, scenario: Scenario) -> None:
     if not scenario.purposes:
         return
     window = ask.window
-    known = {str(each.key[0]) for each in ledger.summarize(ask.query(window.since, window.until, ("purpose",)))}
+    sums = ledger.summarize(ask.query(window.since, window.until, ("purpose",)))
+    known = {str(each.key[0]) for each in sums if each.key[0]}
     for purpose in scenario.purposes:
         if purpose not in known:
-            named = ", ".join(sorted(known - {"None"})) or "none"
+            named = ", ".join(sorted(known)) or "none"
             raise UnknownName(
                 f'No call in {window.label} was for "{purpose}".{suggest(purpose, known)} Purposes there: {named}.'
             )

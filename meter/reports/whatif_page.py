@@ -93,14 +93,14 @@ def _of_line(line: Line) -> Record:
 
 def _of_row(row: Row) -> Record:
     found = row.record()
-    return {name: found[name] for name in ("calls", *FIGURES, "complete", "revenue_currency")}
+    return {name: found[name] for name in ("calls", *FIGURES, "revenue_currency")}
 
 
 def _beside(today: Record | None, after: Record | None, *, currency: str) -> Record:
     """Return what is today beside what would be, as one record."""
     now, then = today or {}, after or {}
     first = now or then
-    made: Record = {"users": first["users"], "calls": first["calls"], "currency": currency}
+    made: Record = {name: first[name] for name in ("users", "calls", "revenue_currency")} | {"currency": currency}
     for name in (*FIGURES, "loss_makers", "loss"):
         if name in first:
             made[f"{name}_today"], made[f"{name}_after"] = now.get(name), then.get(name)
@@ -199,10 +199,11 @@ def outcome_table(made: Outcome, by: str) -> tuple[list[Column], list[Record], l
 
 def _with_code(row: Record) -> Record:
     """Return a record whose amounts name their currency."""
+    codes = {"cost": row["currency"], "revenue": row["revenue_currency"], "gross_profit": row["revenue_currency"]}
     money = {
-        key: None if row[key] is None else f"{shown(row[key])} {row['currency']}"
-        for key in row
-        if key.startswith(("cost_", "revenue_", "gross_profit_"))
+        key: None if row[key] is None else f"{shown(row[key])} {code}"
+        for name, code in codes.items()
+        for key in (f"{name}_today", f"{name}_after")
     }
     return {**row, **money}
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from meter.charge import price_call
+from meter.usage.value import INPUT_KINDS, INPUT_PARTS, OUTPUT_PARTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,22 +19,12 @@ if TYPE_CHECKING:
     from meter.reports.whatif_sums import Move
     from meter.usage import Usage
 
-_INPUT_PARTS = (
-    "cache_read_tokens",
-    "cache_write_tokens",
-    "cache_write_1h_tokens",
-)
-_INPUT_KINDS = ("input_audio_tokens", "input_image_tokens", "input_video_tokens")
-_OUTPUT_PARTS = ("reasoning_tokens", "output_audio_tokens", "output_image_tokens")
-
 
 @dataclass(slots=True)
 class Priced:
     """What the calls of one group come to in one currency."""
 
     nanos: int = 0
-    calls: int = 0
-    """Of known cost, reversals off."""
     partial_calls: int = 0
     unpriced_calls: int = 0
 
@@ -45,7 +36,6 @@ def priced_rows(ledger: Ledger, query: Query, move: Move) -> dict[tuple[Any, ...
         price = price_of(move, entry)
         charge = price_call(lengthened(entry.usage, move.input_ratio, move.output_ratio), price)  # type: ignore[arg-type]  # charged() yields none without
         group = found.setdefault((*(getattr(entry, name) for name in query.by), charge.currency), Priced())
-        group.calls += sign
         group.nanos += sign * (charge.nanos or 0)
         group.partial_calls += sign * (charge.status == "partial")
         group.unpriced_calls += sign * (charge.nanos is None)
@@ -72,11 +62,11 @@ def lengthened(usage: Usage, given: Fraction, made: Fraction) -> Usage:
         return usage
     tokens = {
         name: round(getattr(usage, name) * ratio)
-        for names, ratio in (((*_INPUT_PARTS, *_INPUT_KINDS), given), (_OUTPUT_PARTS, made))
+        for names, ratio in (((*INPUT_PARTS, *INPUT_KINDS), given), (OUTPUT_PARTS, made))
         for name in names
     }
-    for whole, parts, ratio in (("input_tokens", _INPUT_PARTS, given), ("output_tokens", _OUTPUT_PARTS, made)):
+    for whole, parts, ratio in (("input_tokens", INPUT_PARTS, given), ("output_tokens", OUTPUT_PARTS, made)):
         rest = getattr(usage, whole) - sum(getattr(usage, part) for part in parts)
         tokens[whole] = round(rest * ratio) + sum(tokens[part] for part in parts)
-    tokens["input_tokens"] = max(tokens["input_tokens"], sum(tokens[kind] for kind in _INPUT_KINDS))
+    tokens["input_tokens"] = max(tokens["input_tokens"], sum(tokens[kind] for kind in INPUT_KINDS))
     return replace(usage, **tokens)

@@ -75,11 +75,6 @@ class Scenario:
     prices_at: datetime | None = None
     """UTC instant whose rates hold for the other models; without a swap for all. None is now."""
 
-    @property
-    def changes_nothing(self) -> bool:
-        """Whether everything stays as it is."""
-        return self == Scenario()
-
 
 def scenario_given(zone: str, **given: Any) -> Scenario:
     """Return the scenario that options mean; raise InputError for what cannot be.
