@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from meter.errors import InputError, UnknownName
 from meter.ledger import open_ledger
 from meter.period import Interval, month_window
 from meter.plan import ChannelFee, Conditions, Plan
+from meter.price import Price
 from meter.reports.ask import Ask
 from meter.reports.breakeven import GRID, Mix, breakeven
 from tests.commands import done, listed, run
@@ -159,3 +161,28 @@ def test_a_running_window_counts_the_time_so_far(ledger: Ledger) -> None:
     assert now is not None
     assert later is not None
     assert now > later
+
+
+def test_tokens_of_a_question_are_of_all_questions_where_some_have_no_price(ledger: Ledger) -> None:
+    subscribe(ledger, "alice", plan(ledger, "plus", 20), utc(1, 0))
+    ledger.append([call("alice", NANO // 20), call("alice", None)])
+    plus = plans(ledger)["plus"]
+    assert (plus.mix.tokens, plus.mix.nanos) == (120, NANO // 20)
+
+
+def test_json_has_the_header_of_every_report(ledger: Ledger) -> None:
+    shop(ledger)
+    made = json.loads(done("breakeven", "--month", "2026-11", "--ledger", ledger.url, "--json"))["header"]
+    assert {"ledger", "window", "currency"} <= set(made)
+    stated = ("breakeven", "--fee", "20", "--question", "gpt-4o", "--input", "5", "--output", "7", "--json")
+    assert "gpt-4o" in json.loads(done(*stated))["header"]["question"]
+
+
+def test_a_question_that_tokens_do_not_tell_says_so_as_meter_question_does(ledger: Ledger) -> None:
+    rates = {"input": Decimal("1e-6")}
+    ledger.add_price(Price(model="half", provider="openai", currency="USD", rates=rates))
+    refused = run(
+        *("breakeven", "--question", "openai/half", "--input", "5", "--output", "7"),
+        *("--fee", "20", "--ledger", ledger.url),
+    )
+    assert (refused.exit_code, "cannot be told from its tokens: output" in refused.stderr) == (2, True), refused.stderr

@@ -197,3 +197,17 @@ def test_in_a_browser_nothing_is_asked_and_everything_is_seen(ledger: Ledger, tm
             assert asked == [file.as_uri()]
             assert said == []
         browser.close()
+
+
+def test_what_is_not_known_to_cost_anything_is_no_zero_in_a_chart(ledger: Ledger) -> None:
+    for n in range(MOST_PLANS + 2):
+        subscribe(ledger, f"u{n:02}", plan(ledger, f"p{n:02}", 100 - n), utc(1, 0))
+        ledger.append([call(f"u{n:02}", NANO if n < MOST_PLANS else None)])
+    report = november(ledger)
+    chart = plans_chart(portfolio(ledger, report).plans, "USD")
+    assert chart
+    assert values(chart)[-1] | {"plan": "2 others", "what": "cost", "text": "unknown"} == values(chart)[-1]
+    chart = users_chart(report.rows, "USD")
+    assert chart
+    assert len(values(chart)) == MOST_PLANS
+    assert chart.caption.endswith("Users whose cost is unknown are not in it.")

@@ -24,6 +24,7 @@ from meter.reports.summary import summarize
 from meter.reports.whatif import Outcome, whatif
 from meter.reports.whatif_ladder import rung
 from meter.reports.whatif_moves import measured_ratio
+from meter.reports.whatif_page import outcome_table, records
 from meter.reports.whatif_rows import lengthened
 from meter.reports.whatif_scenario import scenario_given
 from meter.usage import Usage
@@ -432,3 +433,18 @@ def test_a_refusal_ends_as_wrong_usage(fresh_db: Path) -> None:
     result = run("whatif", "--ledger", str(fresh_db), "--month", "2026-11", "--share", "120%", "--swap", "a=b")
     assert result.exit_code == 2
     assert "0% to 100%" in result.stderr
+
+
+def test_each_amount_names_its_own_currency(ledger: Ledger) -> None:
+    subscribe(ledger, "alice", plan(ledger, "euro", 20, "EUR"), utc(1, 0))
+    ledger.append([called("alice", Usage(input_tokens=1_000_000))])
+    (row,) = outcome_table(imagined(ledger), "user")[1]
+    assert row["cost_today"].endswith(" USD")
+    assert row["revenue_today"].endswith(" EUR")
+    assert records(imagined(ledger), "user")[0]["revenue_currency"] == "EUR"
+
+
+def test_no_purpose_is_not_one_of_that_name(ledger: Ledger) -> None:
+    ledger.append([called("alice", Usage(input_tokens=5))])
+    with pytest.raises(UnknownName, match=r'No call in .* was for "None"'):
+        imagined(ledger, swaps=("small=x2",), purposes=("None",))

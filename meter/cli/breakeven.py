@@ -50,7 +50,7 @@ def breakeven(
     """
     from meter.reports.ask import Wanted
     from meter.reports.breakeven import breakeven as broken_even
-    from meter.reports.breakeven_page import write
+    from meter.reports.breakeven_page import Heading, write
 
     told = {name: given.pop(name) for name in STATED}
     settings = settings_for(ledger)
@@ -71,7 +71,8 @@ def breakeven(
 
             put_html(html, write_breakeven(made, ask, warn), ask.window.label)
             return
-        put_page(write(made.plans, list(made.header.lines()), made.notes, form(), ask.currency))
+        heading = Heading(list(made.header.lines()), made.header.record())
+        put_page(write(made.plans, heading, made.notes, form(), ask.currency))
 
 
 def _stated(fee: str, told: dict[str, Any], full: Fraction | None, settings: Settings) -> Any:
@@ -79,7 +80,7 @@ def _stated(fee: str, told: dict[str, Any], full: Fraction | None, settings: Set
 
     from meter.reports.ask import currency_of
     from meter.reports.breakeven import stated
-    from meter.reports.breakeven_page import write
+    from meter.reports.breakeven_page import Heading, write
 
     code = currency_of(settings.currency)
     mix = _mix(told, code, settings)
@@ -89,7 +90,7 @@ def _stated(fee: str, told: dict[str, Any], full: Fraction | None, settings: Set
         )
     number = _number(fee, "--fee", "20")
     made = stated("stated", Decimal(number.numerator) / Decimal(number.denominator), mix, full)
-    return write([made], [("Question", mix.of)], [], form(), code)
+    return write([made], Heading([("Question", mix.of)], {"question": mix.of}), [], form(), code)
 
 
 def _mix(told: dict[str, Any], currency: str, settings: Settings) -> Mix | None:

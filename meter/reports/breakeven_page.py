@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from meter.lang import say, term
 from meter.reports.breakeven import GRID, times
@@ -19,20 +19,29 @@ Record = dict[str, Any]
 Lines = list[tuple[str, str]]
 
 
-def write(plans: Sequence[BreakEven], header: Lines, notes: Sequence[str], form: str, currency: str) -> Iterator[str]:
+class Heading(NamedTuple):
+    """What stands above the plans: lines for people, and a record for JSON."""
+
+    lines: Lines
+    record: Record
+
+
+def write(
+    plans: Sequence[BreakEven], heading: Heading, notes: Sequence[str], form: str, currency: str
+) -> Iterator[str]:
     """Yield where plans break even in one of render.FORMS."""
     records = [record(each, currency) for each in plans]
     if form == "json":
-        yield from json_document({"header": dict(header), "rows": records, "notes": list(notes)})
+        yield from json_document({"header": heading.record, "rows": records, "notes": list(notes)})
     elif form == "nl":
         yield from (f"{json_text(each)}\n" for each in records)
     elif form in {"csv", "tsv"}:
         flat = [{key: value for key, value in each.items() if key != "margins"} for each in records]
         yield from csv_lines(list(flat[0]) if flat else ["plan"], flat, "," if form == "csv" else "\t")
     elif form == "md":
-        yield from _markdown(plans, header, notes, currency)
+        yield from _markdown(plans, heading.lines, notes, currency)
     else:
-        yield from _screen(plans, header, notes, currency)
+        yield from _screen(plans, heading.lines, notes, currency)
 
 
 def record(each: BreakEven, currency: str) -> Record:
