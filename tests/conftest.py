@@ -30,6 +30,15 @@ CACHE = Path(os.environ.get("METER_TEST_CACHE") or platformdirs.user_cache_dir()
 """Shared by all tests and runs, since the model is large; read before the environment is replaced."""
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Begin to make the environments of the hosts that the chosen tests need; the other tests go on beside it."""
+    if session.config.option.collectonly:
+        return
+    marks = [mark for item in session.items for mark in item.iter_markers("host")]
+    for host in dict.fromkeys(host for mark in marks for host in mark.args):
+        host.begin()
+
+
 @pytest.fixture(autouse=True)
 def isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Point every folder of the user's into a new one, and hide the user's settings and keys; give that folder."""
