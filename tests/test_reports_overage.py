@@ -134,6 +134,17 @@ def test_a_state_that_pays_nothing_is_billed_nothing(ledger: Ledger, state: Any)
     assert money(alice(ledger)) == (0, 0, 0)
 
 
+def test_more_seats_do_not_bring_a_second_allowance(ledger: Ledger) -> None:
+    """3 calls before the change and 1 after it, of 2 included: 0.50 in each phase, and from a later window on too."""
+    first = billing(ledger).subscribe("alice", utc(1, 0), utc(10, 0), zone="UTC")
+    ledger.add_subscription(first)
+    ledger.add_subscription(replace(first, since=utc(10, 0), until=None, anchor=first.since, price_nanos=40 * NANO))
+    ledger.append([call(at=utc(day)) for day in (3, 4, 5, 20)])
+    assert alice(ledger).overage_nanos == NANO
+    (row,) = report(ledger, utc(15, 0), utc(25, 0)).rows
+    assert row.overage_nanos == NANO // 2
+
+
 def test_every_name_and_every_environment_of_a_user_counts(ledger: Ledger) -> None:
     subscribe(ledger, "alice", billing(ledger), utc(1, 0))
     ledger.add_aliases("alice", ["cus_9"])

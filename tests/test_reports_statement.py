@@ -20,6 +20,7 @@ from meter.ledger import open_ledger
 from meter.period import Interval, Window, month_window
 from meter.plan import ChannelFee, Conditions, Included, Overage, Plan, Step
 from meter.reports import statement_page
+from meter.reports.allowance import Sharing
 from meter.reports.ask import Ask
 from meter.reports.overage import overage_in
 from meter.reports.statement import Statement, statement
@@ -98,6 +99,37 @@ def test_a_weekly_allowance_begins_anew_each_week(ledger: Ledger) -> None:
         (0, 0),
     ]
     assert found.due == {"USD": 32 * NANO}
+
+
+def test_phases_of_a_subscription_share_the_allowance_of_their_period(ledger: Ledger) -> None:
+    """2 calls before a pause, 1 in it, 2 after it, of 3 included: the last two are beyond, 0.50 each."""
+    terms = conditioned(ledger, included=included("3", "calls"), overage=units("0.5"))
+    first = terms.subscribe("alice", utc(1, 0), utc(10, 0), zone="UTC")
+    pause = replace(first, since=utc(10, 0), until=utc(15, 0), anchor=first.since, state="paused")
+    again = replace(pause, since=utc(15, 0), until=None, state="active")
+    for phase in (first, pause, again):
+        ledger.add_subscription(phase)
+    ledger.append([call("alice", NANO, at=utc(day)) for day in (2, 3, 12, 20, 21)])
+    found = made(ledger)
+    (allowed,) = found.allowances
+    assert (allowed.included, allowed.used, allowed.left, allowed.overage_nanos) == (3, 5, 0, NANO)
+    assert [each.overage_nanos for each in found.charged] == [0, 0, NANO]
+    assert (allowed.window.since, allowed.window.until) == (utc(1, 0), utc(1, 0, month=12))
+    late = made(ledger, window=Window(utc(18, 0), utc(25, 0), "UTC"))
+    assert [(each.used, each.overage_nanos) for each in late.allowances] == [(5, NANO)]
+
+
+def test_a_new_allowance_begins_where_its_terms_change_or_after_a_gap(ledger: Ledger) -> None:
+    terms = conditioned(ledger, included=included("3", "calls"), overage=units("0.5"))
+    first = terms.subscribe("alice", utc(1, 0), utc(10, 0), zone="UTC")
+    more = replace(terms, name="more", conditions=replace(terms.conditions, included=included("4", "calls")))
+    ledger.add_plan(more)
+    other = replace(more.subscribe("alice", utc(10, 0), utc(15, 0), zone="UTC"), anchor=first.since)
+    later = replace(other, since=utc(17, 0), until=None)
+    for phase in (first, other, later):
+        ledger.add_subscription(phase)
+    ledger.append([call("alice", NANO, at=utc(day)) for day in (2, 3, 12, 20, 21)])
+    assert [(each.included, each.used) for each in made(ledger).allowances] == [(3, 2), (4, 1), (4, 2)]
 
 
 @pytest.mark.parametrize(
@@ -237,7 +269,10 @@ def test_overage_of_the_parts_is_that_of_the_whole(
     ledger.append([call("alice", NANO, at=utc(day, hour)) for day, hour in days])
 
     def billed(since: datetime, until: datetime) -> int:
-        return overage_in(ledger, Ask(window=Window(since, until, "UTC"), now=until).of(ledger), paid) or 0
+        return (
+            overage_in(ledger, Ask(window=Window(since, until, "UTC"), now=until).of(ledger), paid, Sharing([paid]))
+            or 0
+        )
 
     edges = [NOVEMBER.since, *sorted(cut.replace(tzinfo=NOW.tzinfo) for cut in cuts), NOVEMBER.until]
     parts = [billed(a, b) for a, b in pairwise(edges)]

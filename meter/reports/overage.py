@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from meter.period import Window
-from meter.reports.allowance import periods
+from meter.reports.allowance import Sharing, periods
 from meter.reports.slices import Slice, merged
 from meter.reports.use import Use, used_up_to
 
@@ -61,10 +61,13 @@ class _Asked:
     """Each stretch, cut to each period of the allowance it touches."""
 
 
-def _asked(subscription: Subscription, stretches: Sequence[tuple[Slice, datetime, datetime]]) -> _Asked:
+def _asked(
+    subscription: Subscription, stretches: Sequence[tuple[Slice, datetime, datetime]], sharing: Sharing
+) -> _Asked:
     included, parts = subscription.conditions.included, []
     if included is not None and stretches:
-        touched = list(periods(subscription, included, Window(stretches[0][1], stretches[-1][2], subscription.zone)))
+        whole = Window(stretches[0][1], stretches[-1][2], subscription.zone)
+        touched = list(periods(subscription, included, whole, sharing))
         at = 0
         for piece, since, until in stretches:
             while touched[at].until <= since:
@@ -91,17 +94,18 @@ def overages_on(
     billing = [(each, lane) for each, lane in lanes if lane and each.bills_use]
     if not billing:
         return NONE
-    asked = [_asked(each, _stretches(each, lane, ask, real)) for each, lane in billing]
+    sharing = Sharing(ledger.subscriptions())
+    asked = [_asked(each, _stretches(each, lane, ask, real), sharing) for each, lane in billing]
     return _billed(asked, _used(ledger, ask, asked))
 
 
-def overage_in(ledger: Ledger, ask: Ask, subscription: Subscription) -> int | None:
+def overage_in(ledger: Ledger, ask: Ask, subscription: Subscription, sharing: Sharing) -> int | None:
     """Return what of a subscription's overage a window has, tax included; None where it cannot be told."""
     if not subscription.bills_use:
         return 0
     whole = Slice(label="", since=ask.window.since, until=ask.window.until, rates={}, scale=1)
     since, until = _bounds(subscription, ask.window.since, ask.window.until)
-    asked = [_asked(subscription, [(whole, since, until)] if since < until else [])]
+    asked = [_asked(subscription, [(whole, since, until)] if since < until else [], sharing)]
     found = _billed(asked, _used(ledger, ask, asked))
     return None if found.is_unknown(subscription) else sum(gross for _, _, gross in found.of(subscription))
 

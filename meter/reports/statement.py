@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from meter.reports.allowance import allowances
+from meter.reports.allowance import Sharing, allowances
 from meter.reports.margin import in_force
 from meter.reports.money import amount
 from meter.reports.overage import overage_in
@@ -135,7 +135,8 @@ def statement(
     """
     ask = replace(ask, where={"user": user}).of(ledger)
     whole = summarize(ledger, replace(ask, by="user"))
-    subscriptions = in_force(ledger.subscriptions(user), ask.window)
+    held = ledger.subscriptions(user)
+    subscriptions = in_force(held, ask.window)
     place = None
     if reader == "internal" and subscriptions:
         if everybody is None:
@@ -150,7 +151,7 @@ def statement(
         purposes=summarize(ledger, replace(ask, by="purpose")).rows,
         place=place,
         team=None if subscriptions else _of_team(ledger, ask),
-        **_terms(ledger, ask, subscriptions),
+        **_terms(ledger, ask, subscriptions, Sharing(held)),
     )
 
 
@@ -162,7 +163,7 @@ def _of_team(ledger: Ledger, ask: Ask) -> Subscription | None:
     return next((each for each in held if each.runs(ask.latest)), None)
 
 
-def _terms(ledger: Ledger, ask: Ask, subscriptions: Sequence[Subscription]) -> dict[str, Any]:
+def _terms(ledger: Ledger, ask: Ask, subscriptions: Sequence[Subscription], sharing: Sharing) -> dict[str, Any]:
     """Return what subscriptions charge in a window, and what they include."""
 
     def used(window: Window, currency: str) -> Row:
@@ -173,11 +174,11 @@ def _terms(ledger: Ledger, ask: Ask, subscriptions: Sequence[Subscription]) -> d
         Charged(
             subscription=each,
             fee_nanos=each.accrued(ask.window.until) - each.accrued(ask.window.since),
-            overage_nanos=overage_in(ledger, ask, each),
+            overage_nanos=overage_in(ledger, ask, each, sharing),
         )
         for each in subscriptions
     ]
-    included = [each for one in subscriptions for each in allowances(one, ask.window, used)]
+    included = allowances(subscriptions, ask.window, used, sharing)
     return {"charged": tuple(charged), "allowances": tuple(included)}
 
 
