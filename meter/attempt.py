@@ -202,6 +202,7 @@ class Attempt:
             **self.asked.facts(self.books),
             "recorded_at": now(),
             "outcome": ending.outcome,
+            "claimed_user": self.asked.who.claimed_user,
             "source": self.source,
             "source_key": self.source_key,
             "model": shortened(model.name),

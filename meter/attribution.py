@@ -8,6 +8,7 @@ import logging
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
+from uuid import UUID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -26,6 +27,12 @@ class Attribution:
     purpose: str | None = None
     """What the call is for: `chat`, `title`, `tags`, …"""
     tags: tuple[str, ...] = ()
+    claimed_user: str | None = None
+    """Who a client said it was."""
+    call: UUID | None = None
+    """The metered call of another process that this is a step of."""
+    final: bool = False
+    """True where what a request itself names is not looked at."""
 
     def within(self, outer: Attribution) -> Attribution:
         """Return this attribution with what it leaves open taken from the outer one; tags are joined."""
@@ -35,6 +42,9 @@ class Attribution:
             session=self.session or outer.session,
             purpose=self.purpose or outer.purpose,
             tags=(*outer.tags, *(tag for tag in self.tags if tag not in outer.tags)),
+            claimed_user=self.claimed_user or outer.claimed_user,
+            call=self.call or outer.call,
+            final=self.final or outer.final,
         )
 
 
@@ -69,6 +79,10 @@ class attribute:  # noqa: N801  a context manager used like a function, as conte
     Decorate a generator, do not open a block in its body: Python lets a block that a generator is suspended in hold for
     whoever reads it, and for the next generator read in turn. Blocks that are left in another order than they were
     entered in are taken away correctly, and logged, since calls made meanwhile may have the other's user.
+
+    For servers: `claimed_user` is who a client says it is, beside the `user` that was authenticated; `final` keeps what
+    a request itself names from being looked at; `call` is what the header `x-meter-call` of a request says. A call
+    that is in this ledger is written by who sent that, and what is called here is a step of it.
     """
 
     def __init__(
@@ -79,6 +93,9 @@ class attribute:  # noqa: N801  a context manager used like a function, as conte
         session: str | None = None,
         purpose: str | None = None,
         tags: Iterable[str] = (),
+        claimed_user: str | None = None,
+        call: str | UUID | None = None,
+        final: bool = False,
     ) -> None:
         tags = (tags,) if isinstance(tags, str) else tags
         self._own = Attribution(
@@ -87,6 +104,9 @@ class attribute:  # noqa: N801  a context manager used like a function, as conte
             session=text_of(session),
             purpose=text_of(purpose),
             tags=_texts(tags),
+            claimed_user=text_of(claimed_user),
+            call=_id(call),
+            final=final,
         )
 
     def __enter__(self) -> Self:
@@ -206,7 +226,7 @@ def attribution_of(request: Mapping[str, Any], default_user: str | None = None) 
     """Return who a request is for: its own `user` and `metadata`, then the block around it, then the default."""
     around = current()
     metadata = request.get("metadata")
-    if not isinstance(metadata, dict) and "user" not in request:
+    if around.final or (not isinstance(metadata, dict) and "user" not in request):
         own = around
     else:
         own = _own(request, metadata if isinstance(metadata, dict) else {}).within(around)
@@ -236,6 +256,16 @@ def text_of(value: object) -> str | None:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return None
+
+
+def _id(value: object) -> UUID | None:
+    """Return the id that a client sent; None for what is none."""
+    if isinstance(value, UUID) or value is None:
+        return value
+    try:
+        return UUID(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
 
 
 def _texts(values: Iterable[object]) -> tuple[str, ...]:

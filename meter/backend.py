@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from meter import layer
 from meter.errors import MissingPackage
+from meter.outer import tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,7 +68,7 @@ def _litellm() -> Any:
 
 
 def _count_requests() -> None:
-    """Have httpx tell a metered call what it sends and how that is answered.
+    """Have httpx tell a metered call what it sends and how that is answered, and the server which call it is.
 
     The retries of an SDK are seen nowhere else, and the status that its errors bear may be made up.
     """
@@ -76,26 +77,32 @@ def _count_requests() -> None:
     own, own_async = httpx.Client.send, httpx.AsyncClient.send
 
     @functools.wraps(own)
-    def send(*args: Any, **kwargs: Any) -> Any:
+    def send(self: Any, request: Any, **options: Any) -> Any:
         call = layer.here()
         if call is None:
-            return own(*args, **kwargs)
-        call.goes()
-        response = own(*args, **kwargs)
+            return own(self, request, **options)
+        _goes(call, request)
+        response = own(self, request, **options)
         call.status = response.status_code
         return response
 
     @functools.wraps(own_async)
-    async def send_async(*args: Any, **kwargs: Any) -> Any:
+    async def send_async(self: Any, request: Any, **options: Any) -> Any:
         call = layer.here()
         if call is None:
-            return await own_async(*args, **kwargs)
-        call.goes()
-        response = await own_async(*args, **kwargs)
+            return await own_async(self, request, **options)
+        _goes(call, request)
+        response = await own_async(self, request, **options)
         call.status = response.status_code
         return response
 
     httpx.Client.send, httpx.AsyncClient.send = send, send_async  # type: ignore[method-assign]  # the same signatures
+
+
+def _goes(call: layer.Layer, request: Any) -> None:
+    call.goes()
+    if call.call is not None and call.is_at_work:
+        tell(request, call.call)
 
 
 def _completed(verb: str, request: dict[str, Any]) -> dict[str, Any]:

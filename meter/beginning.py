@@ -94,7 +94,9 @@ def _prepared(books: Books, verb: str, request: dict[str, Any]) -> Attempt:
 def _looked_at(books: Books, verb: str, request: dict[str, Any]) -> Attempt:
     books.write_orphans()
     attempt = Attempt(books, ask(books, request), request)
-    if books.wants_hold(attempt.asked.who.user, streams=attempt.streams):
+    # a server that is no vendor's may meter the call too: it asks the ledger whether that is done here
+    is_own = not is_vendor(attempt.asked.model.provider)
+    if is_own or books.wants_hold(attempt.asked.who.user, streams=attempt.streams):
         attempt.hold = attempt.asked.hold(books, request)
     if attempt.streams and verb in ASKABLE:
         options = request.get("stream_options")
@@ -109,6 +111,8 @@ def _started(attempt: Attempt, began: int) -> Attempt:
     provider = attempt.asked.model.provider
     if provider and not is_vendor(provider):
         attempt.share = Share(provider)
+    if attempt.hold is not None:
+        attempt.layer.call = attempt.asked.id
     attempt.sent_ns = time.perf_counter_ns()
     attempt.overhead_ns = attempt.sent_ns - began
     return attempt

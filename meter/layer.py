@@ -14,6 +14,7 @@ from meter.prompt import get, items, texts
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from contextvars import Token
+    from uuid import UUID
 
 _here: ContextVar[Layer | None] = ContextVar("meter_layer", default=None)
 
@@ -21,11 +22,13 @@ _here: ContextVar[Layer | None] = ContextVar("meter_layer", default=None)
 class Layer:
     """A metered call, as whatever its backend runs sees it."""
 
-    __slots__ = ("_request", "sent", "status")
+    __slots__ = ("_request", "call", "sent", "status")
 
-    def __init__(self) -> None:
+    def __init__(self, call: UUID | None = None) -> None:
         # known only while the backend works: whoever inherited the mark keeps no prompt alive
         self._request: Mapping[str, Any] | None = None
+        self.call = call
+        """The id that servers are told which may meter too; None where the ledger does not know it."""
         self.sent = 0
         """How many HTTP requests left for the backend, retries included."""
         self.status: int | None = None
@@ -48,6 +51,11 @@ class Layer:
         """Note that a request leaves."""
         self.sent += 1
         self.status = None
+
+    @property
+    def is_at_work(self) -> bool:
+        """True while the backend works; what inherited the mark sends requests of its own after that."""
+        return self._request is not None
 
     def has(self, request: Mapping[str, Any]) -> bool:
         """Tell whether a request that is made here is a step of this call."""

@@ -6,12 +6,15 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from meter import backend
+from meter.attribution import current
 from meter.beginning import begin, begin_async
-from meter.layer import is_step
+from meter.layer import Layer, is_step
+from meter.outer import outer_call
 from meter.stream import MeteredStream
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from uuid import UUID
 
     from meter.books import Books
 
@@ -20,6 +23,8 @@ def pass_through(books: Books, verb: str, request: dict[str, Any], send: Callabl
     """Send a request, write its entry, and return the answer, or raise the error, as the backend gave it."""
     if is_step(request):
         return send(request)
+    if (outer := outer_call(books.open)) is not None:
+        return _send_on(Layer(outer), request, send)
     backend.warm()  # before the clock runs: its import is no latency of the model's
     attempt = begin(books, verb, request)
     mark = attempt.layer.enter(attempt.request)
@@ -39,6 +44,8 @@ async def pass_through_async(
     """Send a request, write its entry, and return the answer, or raise the error, as the backend gave it."""
     if is_step(request):
         return await send(request)
+    if (outer := await _outer_call(books)) is not None:
+        return await _send_on_async(Layer(outer), request, send)
     if not backend.is_ready():
         await asyncio.to_thread(backend.warm)
     attempt = await begin_async(books, verb, request)
@@ -55,6 +62,31 @@ async def pass_through_async(
     finally:
         attempt.layer.leave(mark)
     return MeteredStream(response, attempt) if attempt.streams else await attempt.finish_async(response)
+
+
+async def _outer_call(books: Books) -> UUID | None:
+    if current().call is None:
+        return None
+    return outer_call(books.open) if books.is_ready else await asyncio.to_thread(outer_call, books.open)
+
+
+def _send_on(layer: Layer, request: dict[str, Any], send: Callable[[dict[str, Any]], Any]) -> Any:
+    """Send a request that a call of another process stands for, so that it is told on."""
+    mark = layer.enter(request)
+    try:
+        return send(request)
+    finally:
+        layer.leave(mark)
+
+
+async def _send_on_async(
+    layer: Layer, request: dict[str, Any], send: Callable[[dict[str, Any]], Awaitable[Any]]
+) -> Any:
+    mark = layer.enter(request)
+    try:
+        return await send(request)
+    finally:
+        layer.leave(mark)
 
 
 POSITIONAL = {

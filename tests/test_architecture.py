@@ -26,7 +26,7 @@ CALL_SIDE = (
     ("ending",),
     ("asked",),
     ("answered", "backend", "books", "failure", "recording"),
-    ("closing", "later", "layer", "lengths", "turn", "unwritten"),
+    ("closing", "later", "layer", "lengths", "outer", "turn", "unwritten"),
 )
 READ_SIDE = (("billing",), ("reports", "importing", "economics", "local", "throughput"))
 SHARED = (

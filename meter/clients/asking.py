@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 from meter.clients.endpoints import ASK_FOR_USAGE, endpoint_of
 from meter.model import provider_of_host
+from meter.outer import SIGNED
 
 if TYPE_CHECKING:
     from meter.clients.endpoints import Endpoint
@@ -18,8 +19,6 @@ _KEPT = (
     *("max_tokens", "max_completion_tokens", "max_output_tokens"),
 )
 """What counting, attribution and holds read, under OpenAI's and Anthropic's names."""
-_SIGNED = ("x-amz-date", "signature", "content-digest", "digest")
-"""Headers that vouch for the body: it must arrive as it was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +69,7 @@ def asked_for_usage(http: Any, asking: Asking) -> Any | None:
         return None
     options = asking.body.get("stream_options")
     options = options if isinstance(options, dict) else {}
-    if options.get("include_usage") or any(name in http.headers for name in _SIGNED):
+    if options.get("include_usage") or any(name in http.headers for name in SIGNED):
         return None
     edited = {**asking.body, "stream_options": {**options, "include_usage": True}}
     headers = [(name, value) for name, value in http.headers.raw if name.lower() not in _LENGTHS]

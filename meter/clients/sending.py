@@ -16,6 +16,7 @@ from meter.ending import Ending
 from meter.errors import BudgetExceeded, MeterError
 from meter.failure import FIRST_ERROR, answered, outcome_of
 from meter.layer import Layer, is_step
+from meter.outer import outer_call, tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,6 +84,8 @@ class Sending:
         """Note that it goes out: the first time, or once more."""
         attempt.layer.sent = attempt.layer.sent + 1 if self.request.attempt is attempt else 1
         self.request.attempt, self.request.failed = attempt, None
+        if attempt.hold is not None:
+            tell(self.http, attempt.asked.id)
         attempt.enter_machine()
 
     def refused(self, error: MeterError) -> Any:
@@ -131,15 +134,20 @@ class Sending:
         response.stream = tee(response.stream, heard, decode, hiding)
 
 
-def _sending(http: Any, package: Any) -> Sending | None:
-    """Return the call that a request is; None where it passes untouched: it is none, or part of a metered one."""
+def _sending(books: Books, http: Any, package: Any) -> Sending | None:
+    """Return the call that a request is; None where it just passes: it is none, or part of a metered one."""
     asking = read_request(http)
-    return None if asking is None or is_step(asking.request) else Sending(http, asking, package)
+    if asking is None or is_step(asking.request):
+        return None
+    if (outer := outer_call(books.open)) is not None:
+        tell(http, outer)
+        return None
+    return Sending(http, asking, package)
 
 
 def _sent(books: Books, own: Callable[..., Any], package: Any) -> Callable[..., Any]:
     def send(request: Any, **options: Any) -> Any:
-        sending = _sending(request, package)
+        sending = _sending(books, request, package)
         if sending is None:
             return own(request, **options)
         attempt = sending.begun()
@@ -170,7 +178,7 @@ def _sent(books: Books, own: Callable[..., Any], package: Any) -> Callable[..., 
 
 def _sent_async(books: Books, own: Callable[..., Any], package: Any) -> Callable[..., Any]:
     async def send(request: Any, **options: Any) -> Any:
-        sending = _sending(request, package)
+        sending = _sending(books, request, package)
         if sending is None:
             return await own(request, **options)
         attempt = sending.begun()

@@ -59,6 +59,9 @@ class Ledger(Protocol):
     def holds(self) -> list[Hold]:
         """Return the calls in flight, oldest first."""
 
+    def has_call(self, call: UUID, since: datetime) -> bool:
+        """Tell whether a call is in flight, or was written since an instant."""
+
     def entries(self, query: Query, *, limit: int | None = None, newest_first: bool = False) -> Iterator[Entry]:
         """Yield the entries of a window and filter in the order of commit."""
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from meter import hold as holds
 from meter.calibration import Counts
-from meter.entry import from_us
+from meter.entry import from_us, to_us
 from meter.ledger.filtering import filter_of
 from meter.ledger.names import storable
 from meter.ledger.rollups import KIND, OUTCOME
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
+    from uuid import UUID
 
     from meter.entry import Entry
     from meter.hold import Hold
@@ -50,6 +51,9 @@ _COUNTS = """
     GROUP BY model_asked, model, provider
 """
 """What calibration.has_both says of an entry, for all at once."""
+_HAS_CALL = """
+    SELECT EXISTS (SELECT 1 FROM holds WHERE id = ?) OR EXISTS (SELECT 1 FROM entries WHERE id = ? AND recorded_at >= ?)
+"""
 _WINDOW = "at >= ? AND at < ?"
 
 
@@ -63,6 +67,11 @@ class Reading(Store):
             keys, of_prices = hold_keys_in(rows)
             names, prices = names_by_key(raw, keys), prices_by_key(raw, of_prices)
         return [hold_of(row, names, prices) for row in rows]
+
+    def has_call(self, call: UUID, since: datetime) -> bool:
+        """Tell whether a call is in flight, or was written since an instant."""
+        with self._read() as raw:
+            return bool(raw.execute(_HAS_CALL, (call.bytes, call.bytes, to_us(since))).fetchone()[0])
 
     def entries(self, query: Query, *, limit: int | None = None, newest_first: bool = False) -> Iterator[Entry]:
         """Yield the entries of a window and filter in the order of commit, as they were when the first is asked for.

@@ -1,0 +1,54 @@
+"""Outer: the metered call of another process that a call here is a step of; its id travels in a header.
+
+The id says nothing by itself: it counts where the ledger here knows the call, so that nobody escapes by inventing one.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from meter.attribution import current
+from meter.entry import now
+from meter.errors import loggable
+from meter.model import provider_of_host
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from uuid import UUID
+
+    from meter.ledger import Ledger
+
+log = logging.getLogger("meter")
+
+ENDED = timedelta(minutes=1)
+"""A step that begins after its outer call has ended, since that gave up, is one for so long."""
+HEADER = "x-meter-call"
+"""The header that names the outer call: the id of its hold and entry."""
+SIGNED = ("x-amz-date", "signature", "content-digest", "digest")
+"""Headers that vouch for a request: it must arrive as it was written."""
+
+
+def outer_call(ledger: Callable[[], Ledger]) -> UUID | None:
+    """Return the call of another process that what is called here is a step of; None where there is none.
+
+    `ledger` opens what knows that call: in flight, or ended a moment ago.
+    """
+    call = current().call
+    if call is None:
+        return None
+    try:
+        return call if ledger().has_call(call, now() - ENDED) else None
+    except Exception as error:  # noqa: BLE001  where nobody can tell, the call is written here
+        log.debug("An outer call could not be looked up: %s", loggable(error))
+        return None
+
+
+def tell(http: Any, call: UUID) -> None:
+    """Name a call to the server that an HTTP request goes to; a vendor is told nothing."""
+    if provider_of_host(http.url.host) is not None:
+        # a proxy that forwards the headers of its clients would tell
+        http.headers.pop(HEADER, None)
+    elif not any(name in http.headers for name in SIGNED):
+        http.headers[HEADER] = str(call)
