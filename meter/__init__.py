@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from meter.ledger import open_ledger
     from meter.plan import Plan, Subscription
     from meter.price import Price
+    from meter.reports.aware import Tool, tools
     from meter.reports.default import report, standing
     from meter.reports.standing import Standing
     from meter.reports.summary import Report
@@ -76,6 +77,7 @@ __all__ = [
     "SettingsError",
     "Standing",
     "Subscription",
+    "Tool",
     "UnknownName",
     "Usage",
     "acompletion",
@@ -93,6 +95,7 @@ __all__ = [
     "responses",
     "standing",
     "text_completion",
+    "tools",
     "usage_of",
     "wrap",
 ]
@@ -120,6 +123,7 @@ _HOME = {
     "ledger": ("open_ledger",),
     "plan": ("Plan", "Subscription"),
     "price": ("Price",),
+    "reports.aware": ("Tool", "tools"),
     "reports.default": ("report", "standing"),
     "reports.standing": ("Standing",),
     "reports.summary": ("Report",),

@@ -196,6 +196,7 @@ def test_the_public_names_are_these() -> None:
         "SettingsError",
         "Standing",
         "Subscription",
+        "Tool",
         "UnknownName",
         "Usage",
         "acompletion",
@@ -213,6 +214,7 @@ def test_the_public_names_are_these() -> None:
         "responses",
         "standing",
         "text_completion",
+        "tools",
         "usage_of",
         "wrap",
     ]

@@ -51,7 +51,7 @@ def report(
     calls = {"user": user, "model": model, "environment": environment}
     terms = {"currency": currency, "allocate": allocate, "basis": basis}
     wanted = Wanted(by=by, since=since, until=until, month=month, tz=tz, **terms, **calls)
-    with _opened(ledger) as (opened, settings):
+    with opened_for(ledger) as (opened, settings):
         made = replace(summarize(opened, wanted.ask(opened, settings)), listing=listing)
         if by != "plan":
             return replace(made, rows=tuple(made.listed), listing=ALL)
@@ -61,12 +61,13 @@ def report(
 
 def standing(user: str, at: datetime | None = None, *, ledger: Ledger | str | None = None) -> Standing:
     """Return where a user stands in the month that holds an instant; without one, in this month."""
-    with _opened(ledger) as (opened, settings):
+    with opened_for(ledger) as (opened, settings):
         return one_user.standing(opened, user, at, currency=settings.currency, zone=settings.zone)
 
 
 @contextmanager
-def _opened(ledger: Ledger | str | None) -> Iterator[tuple[Ledger, Settings]]:
+def opened_for(ledger: Ledger | str | None) -> Iterator[tuple[Ledger, Settings]]:
+    """Hand over an open ledger as it is, or one opened to be read only, with the settings."""
     settings = load()
     if ledger is not None and not isinstance(ledger, str):
         yield ledger, settings
