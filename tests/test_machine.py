@@ -102,3 +102,66 @@ def test_threads_add_up_to_no_more_than_wall_time() -> None:
     for thread in threads:
         thread.join()
     assert sum(spent) <= whole.end() + 8
+
+
+def test_the_pauses_of_a_call_that_is_alone_are_not_its_time(clock: list[int]) -> None:
+    share = Share(next(names))
+    for _ in range(200):
+        clock[0] += 1_000
+        share.leave()
+        clock[0] += 50_000
+        share.enter()
+    clock[0] += 1_000
+    assert share.end() == 201
+
+
+def test_who_comes_while_another_pauses_has_the_machine_to_itself_until_the_other_is_back(clock: list[int]) -> None:
+    name = next(names)
+    first = Share(name)
+    clock[0] += 1_000_000
+    first.leave()
+    clock[0] += 5_000_000
+    second = Share(name)
+    clock[0] += 2_000_000
+    first.enter()
+    clock[0] += 2_000_000
+    second.leave()
+    clock[0] += 4_000_000
+    assert (first.end(), second.end()) == (1_000 + 1_000 + 4_000, 2_000 + 1_000)
+
+
+def test_a_call_that_ends_in_a_pause_has_what_it_had_before(clock: list[int]) -> None:
+    name = next(names)
+    share = Share(name)
+    clock[0] += 1_000_000
+    share.leave()
+    clock[0] += 7_000_000
+    assert share.end() == 1_000
+    share.enter()
+    other = Share(name)
+    clock[0] += 1_000_000
+    assert (share.end(), other.end()) == (1_000, 1_000)
+
+
+def test_threads_that_pause_add_up_to_no_more_than_wall_time() -> None:
+    name = next(names)
+    spent: list[int] = []
+    barrier = threading.Barrier(4)
+
+    def stream() -> None:
+        barrier.wait()
+        share = Share(name)
+        for _ in range(2_000):
+            share.leave()
+            share.enter()
+        spent.append(share.end())
+
+    whole = Share(next(names))
+    threads = [threading.Thread(target=stream) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(ns >= 0 for ns in spent)
+    assert sum(spent) <= whole.end() + 4
+    assert machine._clocks[name].calls == 0

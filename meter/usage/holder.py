@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping
 from decimal import Decimal
@@ -74,24 +75,30 @@ def each(root: Any, path: Steps) -> list[Any]:
 
 def collect(holder: Any, nodes: Iterable[Node], into: list[str]) -> None:
     """Add every text that stands at the ends of a tree of paths."""
+    find = holder.get if type(holder) is dict else functools.partial(get, holder)
     for node in nodes:
-        value = holder.get(node.name) if type(holder) is dict else get(holder, node.name)
-        if node.other and (value is None or (isinstance(value, str) and not value)):
-            value = get(holder, node.other)
+        name, other, is_text, below, items = node
+        value = find(name)
+        if other and (value is None or (isinstance(value, str) and not value)):
+            value = find(other)
+        if value is None:
+            continue
         if isinstance(value, str):
-            if node.is_text and value:
+            if is_text and value:
                 into.append(value)
-        elif value is not None:
+        elif type(value) is dict and below and not is_text:
+            collect(value, below, into)
+        elif isinstance(value, list | tuple):
+            for item in value if items else ():
+                inner = holder_of(item)
+                if inner is not None:
+                    collect(inner, items, into)
+        else:
             _collect_below(value, node, into)
 
 
 def _collect_below(value: Any, node: Node, into: list[str]) -> None:
-    if isinstance(value, list | tuple):
-        for item in value if node.items else ():
-            holder = holder_of(item)
-            if holder is not None:
-                collect(holder, node.items, into)
-    elif node.is_text and type(value) is dict:
+    if node.is_text and type(value) is dict:
         into.append(_json(value))
     elif node.below and (holder := holder_of(value)) is not None:
         collect(holder, node.below, into)

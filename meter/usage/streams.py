@@ -72,11 +72,15 @@ class Reading:
     def texts(self) -> list[str]:
         """Every piece of text of the answer, for counting where no usage comes; never to be kept."""
         undecoded, self._undecoded = self._undecoded, []
+        if not undecoded or self._table is None:
+            return self._texts
         known, self._texts, taken = self._texts, [], 0
-        for before, data in undecoded:
+        tree = self._table.answer.text_tree
+        for (before, _), event in zip(undecoded, _all_decoded([data for _, data in undecoded]), strict=True):
             self._texts += known[taken:before]
             taken = before
-            self.feed(decoded(data))
+            if type(event) is dict:
+                collect(event, tree, self._texts)
         self._texts += known[taken:]
         return self._texts
 
@@ -176,6 +180,13 @@ class _Said:
     def usage(self, seen: Mapping[str, Set[str]] | None, model: str | None) -> Usage | None:
         """Return the usage so far."""
         return usage_from(self._response, self._usage, self.table, seen, model)
+
+
+def _all_decoded(texts: list[str]) -> list[Any]:
+    """Return the value of each JSON text, None for what is none."""
+    together = decoded(f"[{','.join(texts)}]")  # one call where there would be hundreds
+    # a text that is none may make two values with its neighbours, or one
+    return together if isinstance(together, list) and len(together) == len(texts) else [decoded(text) for text in texts]
 
 
 def _recognised(root: Any, provider: str | None) -> Table | None:
