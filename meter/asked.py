@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from meter import tokens
 from meter.attribution import Attribution, attribution_of
-from meter.charge import known_nanos, price_call
+from meter.charge import bounds
 from meter.entry import new_id, now
 from meter.hold import Hold, this_process
 from meter.model import Model, resolve
-from meter.usage import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,10 +58,7 @@ class Asked:
             expected = books.lengths.expected(self.model.provider, self.model.name)
             allowed = next((n for name in LONGEST_ANSWER if type(n := request.get(name)) is int and n >= 0), expected)
             given = books.calibration.estimate(self.model, self.counted_input)
-            usage = Usage(input_tokens=given, output_tokens=min(allowed, expected))
-            charge = price_call(usage, self.price)
-            low = known_nanos([line for line in charge.lines if line.item != "output"])
-            high = charge.nanos
+            low, high = bounds(given, min(allowed, expected), self.price)
         return Hold(
             **self.facts(books),
             expires_at=self.at + HOLD_LIFE,

@@ -172,17 +172,17 @@ class Attempt:
         if usage and ending.outcome == "ok":
             for name in {served.name, self.asked.model.name}:
                 self.books.lengths.saw(served.provider, name, usage.output_tokens)
-        charge = ending.charge(usage, price)
+        cost = ending.charge(usage, price)
         at_risk = price if ending.outcome == "lost" and usage is None else None
         self.entry = Entry(
             **self._facts(ending, served),
             response_id=shortened(text_of(getattr(ending.answer, "id", None)) or "") or None,
             usage=usage,
             counted_output_tokens=counted.output_tokens if counted else None,
-            status=charge.status,
-            nanos=charge.nanos,
-            currency=at_risk.currency if at_risk else charge.currency,
-            price=at_risk or charge.price,
+            status=cost.status,
+            nanos=cost.nanos,
+            currency=at_risk.currency if at_risk else cost.currency,
+            price=at_risk or cost.price,
             # a lost call may never have been processed, and at most it cost what was reserved
             low_nanos=0 if at_risk else None,
             high_nanos=self.hold.high_nanos if at_risk and self.hold else None,
@@ -216,7 +216,7 @@ class Attempt:
         if self.share is None:
             return usage
         spent = self.share.end()
-        return replace(usage, machine_us=spent) if usage and ending.outcome != "replayed" else usage
+        return usage.with_machine(spent) if usage and ending.outcome != "replayed" else usage
 
     def _attempts(self, ending: Ending) -> int:
         """Return how many requests were sent; of what was answered there was one, also where we did not see it."""

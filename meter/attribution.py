@@ -231,8 +231,14 @@ def attribution_of(request: Mapping[str, Any], default_user: str | None = None) 
     else:
         own = _own(request, metadata if isinstance(metadata, dict) else {}).within(around)
     if own.user is None and default_user:
-        return Attribution(user=default_user).within(own)
+        default = _of_user(default_user)
+        return default if own is _NOBODY else default.within(own)
     return own
+
+
+@functools.lru_cache(maxsize=16)
+def _of_user(user: str) -> Attribution:
+    return Attribution(user=user)
 
 
 def _own(request: Mapping[str, Any], metadata: Mapping[str, Any]) -> Attribution:

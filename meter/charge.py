@@ -5,19 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 from operator import attrgetter
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from meter.price import ANY, CONTENT, COVERING, EXACT, OVERLAPS, Price
 from meter.price.rate import nanos_of
 from meter.price.terms import NO_CURRENCY
-from meter.usage.value import TOKEN_FIELDS
+from meter.usage.value import TOKEN_FIELDS, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from meter.price.rate import Rate
     from meter.price.value import Table
-    from meter.usage import Usage
 
 Status = Literal["priced", "free", "partial", "unpriced", "stated"]
 
@@ -78,6 +77,50 @@ def price_call(usage: Usage, price: Price | None) -> Charge:
     elif not any(price.rates.values()) and not any(line.rate for line in lines):
         status = "free"
     return Charge(lines=lines, status=status, nanos=nanos, currency=price.currency, price=price, unknown=unknown)
+
+
+class Cost(NamedTuple):
+    """What a row keeps of a charge."""
+
+    status: Status
+    nanos: int | None
+    currency: str | None
+    price: Price | None
+
+
+def cost_of(usage: Usage, price: Price | None) -> Cost:
+    """Return what price_call does, without the lines: of most calls they are only added up."""
+    quick = None if price is None else _quick(usage, price)
+    if quick is not None:
+        return quick
+    charge = price_call(usage, price)
+    return Cost(charge.status, charge.nanos, charge.currency, charge.price)
+
+
+def _quick(usage: Usage, price: Price) -> Cost | None:
+    """Return the cost of a call of which every item is counted and has a rate; None of any other."""
+    table = price.table_for(usage)
+    if table.unknown or not table.named:
+        return None
+    nanos, is_free = 0, True
+    for item, quantity in billable(usage, table):
+        rate = table.rates.get(item)
+        if rate is None or type(quantity) is not int:
+            return None
+        nanos += rate.nanos(quantity)
+        is_free = is_free and not rate.value
+    return Cost("free" if is_free and not any(price.rates.values()) else "priced", nanos, price.currency, price)
+
+
+def bounds(given: int, made: int, price: Price) -> tuple[int | None, int | None]:
+    """Return what tokens of input cost, and what they and tokens of output do; None for what is not known."""
+    table = price.table_of(given, None)
+    rates = table.rates
+    if given and made and "input" in rates and "output" in rates and COVERING.isdisjoint(table.named):
+        low = rates["input"].nanos(given)
+        return low, low + rates["output"].nanos(made)
+    charge = price_call(Usage(input_tokens=given, output_tokens=made), price)
+    return known_nanos([line for line in charge.lines if line.item != "output"]), charge.nanos
 
 
 def known_nanos(lines: Sequence[Line]) -> int | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from meter import tokens
 from meter.asked import model_of, text_of
-from meter.charge import Charge, price_call
+from meter.charge import Cost, cost_of
 from meter.model import resolve
 from meter.usage import Usage
 from meter.usage.answer import answer_texts
@@ -59,13 +59,13 @@ class Ending:
             return self.stated
         return replace(self.stated, output_tokens=output, source="mixed")
 
-    def charge(self, usage: Usage | None, price: Price | None) -> Charge:
+    def charge(self, usage: Usage | None, price: Price | None) -> Cost:
         """Return what it cost: nothing where it was refused or replayed, nobody knows what where it was lost."""
         if self.outcome in ("refused", "replayed"):
-            return Charge(lines=(), status="priced", nanos=0, currency=price.currency if price else None, price=price)
+            return Cost("priced", 0, price.currency if price else None, price)
         if usage is None:
-            return Charge(lines=(), status="unpriced", nanos=None, currency=None)
-        return price_call(usage, price)
+            return Cost("unpriced", None, None, None)
+        return cost_of(usage, price)
 
     def served(self, books: Books, asked: Asked, request: Mapping[str, Any]) -> tuple[Model, Price | None]:
         """Return the model that answered, where litellm says the request went, and its price."""
@@ -73,6 +73,8 @@ class Ending:
             return asked.model, asked.price
         hidden = getattr(self.answer, "_hidden_params", None)
         hidden = hidden if isinstance(hidden, dict) else {}
+        if not hidden and getattr(self.answer, "model", None) == asked.model.name:
+            return asked.model, asked.price
         provider = text_of(hidden.get("custom_llm_provider"))
         # the environment, or a router, may have sent it elsewhere than the request says
         elsewhere = text_of(hidden.get("api_base")) if provider in OPENAI_COMPATIBLE else None

@@ -70,13 +70,12 @@ def count_messages(messages: Any, model: str = "", *, tools: Any = None) -> int:
 
 def count_request(request: object) -> int:
     """Return the tokens that a request sends: messages and tools, or `input`, or `prompt`; 0 where it has none."""
-    if not isinstance(request, Mapping):
+    if type(request) is not dict and not isinstance(request, Mapping):
         return 0
     model = request.get("model")
     model = model if isinstance(model, str) else ""
     count = _counter(encoding_for(model)).count
-    outside = [text for name in ("instructions", "system") for text in prompt.texts(request.get(name))]
-    total = prompt.PER_MESSAGE + 1 + sum(map(count, outside)) if outside else 0
+    total = _count_outside(request, count) if "instructions" in request or "system" in request else 0
     tools = request.get("tools") or request.get("functions")
     messages = request.get("messages")
     given = request.get("input") or request.get("prompt")
@@ -87,6 +86,12 @@ def count_request(request: object) -> int:
     if not messages:
         total += _count_input(given, count)
     return total
+
+
+def _count_outside(request: Mapping[str, Any], count: Count) -> int:
+    """Return the tokens of what stands beside the messages and is shown as one."""
+    outside = [text for name in ("instructions", "system") for text in prompt.texts(request.get(name))]
+    return prompt.PER_MESSAGE + 1 + sum(map(count, outside)) if outside else 0
 
 
 def is_ready(model: str) -> bool:

@@ -38,7 +38,7 @@ class Turn:
         """
         patience = PATIENCE_S if wait and (must or not self._in_vain) else 0.0
         until = time.monotonic() + patience
-        if not self._lock.acquire(timeout=patience):
+        if not self._lock.acquire(blocking=False) and not self._lock.acquire(timeout=patience):
             raise LedgerBusy("The ledger cannot be used: another thread of this process is waiting for it.")
         try:
             while True:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meter.charge import list_charge, price_call
+from meter.charge import bounds, cost_of, known_nanos, list_charge, price_call
 from meter.price import CONTENT, ITEMS, OVERLAPS, TOKEN_ITEMS, Price, Tier, per_million
 from meter.price.rate import nanos_of
 from meter.price.terms import discounted
@@ -419,3 +419,16 @@ def test_a_tier_that_is_billed_apart_and_has_no_rates_is_not_known(tier: str) ->
     assert charge.unknown == (f"no rate is known for the service tier {word}",)
     known = priced(rates, Tier(rates=per_mtok(input=3), service_tier=word))
     assert (price_call(usage, known).status, price_call(usage, known).nanos) == ("priced", 32_000)
+
+
+@given(usages(), RATES, RATES)
+def test_the_short_way_to_a_cost_is_the_total_of_the_lines(
+    usage: Usage, rates: dict[str, Decimal], long: dict[str, Decimal]
+) -> None:
+    price = priced(rates, Tier(above_input_tokens=200_000, rates=long))
+    charge = price_call(usage, price)
+    assert cost_of(usage, price) == (charge.status, charge.nanos, charge.currency, charge.price)
+    without = Usage(input_tokens=usage.input_tokens, output_tokens=usage.output_tokens)
+    charge = price_call(without, price)
+    low = known_nanos([line for line in charge.lines if line.item != "output"])
+    assert bounds(usage.input_tokens, usage.output_tokens, price) == (low, charge.nanos)

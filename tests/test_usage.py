@@ -70,3 +70,10 @@ def test_a_stated_cost_is_a_decimal_from_0_on(cost: Any) -> None:
 def test_machine_time_is_whole_microseconds_from_0_on(machine_us: Any) -> None:
     with pytest.raises(InvalidUsage, match="machine_us"):
         Usage(machine_us=machine_us)
+
+
+def test_the_time_of_a_machine_is_added_to_a_usage_and_checked_like_any_count() -> None:
+    usage = Usage(input_tokens=9, output_tokens=5, reasoning_tokens=2, service_tier="flex", clamped=True)
+    assert usage.with_machine(1_500) == dataclasses.replace(usage, machine_us=1_500)
+    with pytest.raises(InvalidUsage, match="machine_us"):
+        usage.with_machine(-1)

@@ -134,6 +134,19 @@ def test_whatever_stands_in_an_answer_is_brought_inside_the_rules(table: Table) 
 
 
 @EVERY_TABLE
+def test_the_paths_that_are_left_out_for_the_shape_of_a_usage_lead_nowhere(table: Table) -> None:
+    @settings(**UNTIMED, max_examples=60)
+    @given(payload=payloads(table), provider=st.sampled_from([None, *table.providers]))
+    def holds(payload: dict[str, Any], provider: str | None) -> None:
+        short = usage_of(payload, provider)
+        with pytest.MonkeyPatch.context() as every_path:
+            every_path.setattr(Table, "plan_for", lambda self, _: self.plan)
+            assert usage_of(payload, provider) == short
+
+    holds()
+
+
+@EVERY_TABLE
 def test_whatever_stands_in_a_stream_is_brought_inside_the_rules(table: Table) -> None:
     @settings(**UNTIMED, max_examples=60)
     @given(stream=st.lists(payloads(table) | FIGURES, max_size=4), named=st.booleans())

@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from meter.clients.endpoints import ASK_FOR_USAGE, endpoint_of
+from meter.clients.endpoints import ASK_FOR_USAGE, endpoint_at
 from meter.model import provider_of_host
 from meter.outer import SIGNED
 
 if TYPE_CHECKING:
     from meter.clients.endpoints import Endpoint
 
-_KEPT = (
-    *("messages", "tools", "functions", "input", "prompt", "instructions", "system", "user", "metadata", "n"),
-    *("max_tokens", "max_completion_tokens", "max_output_tokens"),
+_KEPT = frozenset(
+    (
+        *("messages", "tools", "functions", "input", "prompt", "instructions", "system", "user", "metadata", "n"),
+        *("max_tokens", "max_completion_tokens", "max_output_tokens"),
+    )
 )
 """What counting, attribution and holds read, under OpenAI's and Anthropic's names."""
 
@@ -41,7 +43,7 @@ def read_request(http: Any) -> Asking | None:
     """Return what an HTTP request asks of a model; None where it is no call of one, or cannot be read."""
     url = http.url
     # as it is sent: a model's name may have a slash, which is written %2F
-    found = endpoint_of(http.method, url.raw_path.partition(b"?")[0].decode())
+    found = endpoint_at(http.method, url.raw_path)
     if found is None:
         return None
     endpoint, named = found
@@ -51,9 +53,11 @@ def read_request(http: Any) -> Asking | None:
     model = unquote(named) if named else body.get("model") or body.get("agent_id")
     if not isinstance(model, str) or not model:
         return None
-    request = {name: body[name] for name in _KEPT if name in body}
-    request.update(_TRANSLATED[endpoint.api](body) if endpoint.api in _TRANSLATED else ())
-    request.update(model=model, api_base=url.host, stream=_streams(endpoint, body))
+    request = {name: value for name, value in body.items() if name in _KEPT}
+    translated = _TRANSLATED.get(endpoint.api)
+    if translated is not None:
+        request.update(translated(body))
+    request["model"], request["api_base"], request["stream"] = model, url.host, _streams(endpoint, body)
     return Asking(endpoint, request, body)
 
 

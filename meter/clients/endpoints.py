@@ -87,6 +87,11 @@ _PATTERNS = tuple((re.compile(rf"{row.path}\Z"), row) for row in ENDPOINTS)
 
 
 @lru_cache(maxsize=512)
+def endpoint_at(method: str, raw_path: bytes) -> tuple[Endpoint, str | None] | None:
+    """Return the same as endpoint_of for a path as it is sent, with its query."""
+    return endpoint_of(method, raw_path.partition(b"?")[0].decode())
+
+
 def endpoint_of(method: str, path: str) -> tuple[Endpoint, str | None] | None:
     """Return what a request calls, and the model that its path names; None where it is no call of a model."""
     if method != "POST":

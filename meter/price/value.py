@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from meter.errors import InvalidPrice
 from meter.price.items import COVERING, FALLBACK, ITEMS, LISTED_FALLBACK, TOKEN_ITEMS
 from meter.price.rate import EXACT, Rate, compiled, currency_of, rates_of
+from meter.usage.value import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from meter.price.hours import Hours
-    from meter.usage import Usage
 
 ANY = "*"
 """In Price.unknown: every call, whatever it is billed for."""
@@ -146,12 +146,16 @@ class Price:
 
     def table_for(self, usage: Usage) -> Table:
         """Return the rates that hold for a call of this size and tier, ready to be multiplied."""
-        key = bisect_left(self._edges, usage.input_tokens), usage.service_tier
+        return self.table_of(usage.input_tokens, usage.service_tier)
+
+    def table_of(self, input_tokens: int, service_tier: str | None) -> Table:
+        """Return the same for an input of so many tokens."""
+        key = bisect_left(self._edges, input_tokens), service_tier
         table = self._tables.get(key)
         if table is None:
             if len(self._tables) >= KEPT:
                 self._tables.clear()
-            table = self._tables[key] = self._table(usage)
+            table = self._tables[key] = self._table(Usage(input_tokens=input_tokens, service_tier=service_tier))
         return table
 
     def holds_at(self, at: datetime) -> bool:

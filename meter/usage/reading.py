@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from meter.usage.answer import bears
 from meter.usage.holder import down, each, get, has_any, holder_of, text_of
 from meter.usage.number import LIMIT, dollars, quantity, whole_number
-from meter.usage.tables import fitting, ordered
+from meter.usage.tables import MOST_NAMES, fitting, ordered
 from meter.usage.value import Usage
 from meter.usage.wholes import whole_tokens
 
@@ -137,8 +137,9 @@ def _figures(response: Any, usage: Any, table: Table) -> tuple[Said, dict[str, D
 
 
 def _read_plan(usage: Any, table: Table) -> tuple[Said, dict[str, Decimal], bool]:
-    holders, broken = _holders(usage, table.plan.holders, False)
-    fields, counted = table.plan.reads
+    plan = table.plan_for(usage) if type(usage) is dict and len(usage) <= MOST_NAMES else table.plan
+    holders, broken = _holders(usage, plan.holders, False) if plan.holders else ([usage], False)
+    fields, counted = plan.reads
     said: Said = {}
     for name, paths in fields:
         for number, step in paths:
@@ -156,7 +157,7 @@ def _read_plan(usage: Any, table: Table) -> tuple[Said, dict[str, Decimal], bool
             if said[name]:
                 break
     counts: dict[str, Decimal] = {}
-    return said, counts, _quantities(holders, counted, counts) or broken
+    return said, counts, (bool(counted) and _quantities(holders, counted, counts)) or broken
 
 
 def _holders(root: Any, wanted: Iterable[tuple[int, Step]], broken: bool) -> tuple[list[Any], bool]:
@@ -200,6 +201,8 @@ def tier_of(holders: Iterable[Any], table: Table) -> str | None:
     """Return the tier that served, as prices call it: every special one, in words, before a common one."""
     common, special = None, None
     for holder in holders:
+        if type(holder) is dict and holder.keys().isdisjoint(table.tier_doors):
+            continue
         for above, name in table.tier_steps:
             where = down(holder, above) if above else holder
             tier = None if where is None else get(where, name)
@@ -219,6 +222,8 @@ def tier_of(holders: Iterable[Any], table: Table) -> str | None:
 
 
 def _stated_cost(usage: Any, table: Table) -> Decimal | None:
+    if type(usage) is dict and table.cost_doors.isdisjoint(usage):
+        return None
     for above, name, cost in table.cost_steps:
         holder = down(usage, above) if above else usage
         value = None if holder is None else get(holder, name)

@@ -187,6 +187,25 @@ class Table:
         """Fields and counts, compiled so that each holder is looked up once."""
         return Plan(self.fields, self.counts)
 
+    def plan_for(self, usage: Mapping[str, object]) -> Plan:
+        """Return the plan without the paths that lead nowhere in usages of this shape."""
+        shape = shape_of(usage)
+        plan = self._plans.get(shape)
+        if plan is None:
+            if len(self._plans) >= KEPT:
+                self._plans.clear()
+            plan = self._plans[shape] = Plan(_leading(self.fields, usage), _leading(self.counts, usage))
+        return plan
+
+    @cached_property
+    def _plans(self) -> dict[Shape, Plan]:
+        return {}
+
+    @cached_property
+    def cost_doors(self) -> frozenset[str]:
+        """Names in a usage of which one stands where a cost is stated."""
+        return frozenset(_name((*above, name)[0]) for above, name, _ in self.cost_steps)
+
     @cached_property
     def response_plan(self) -> Plan:
         """The counts that stand in the response."""
@@ -203,6 +222,11 @@ class Table:
         return tuple((path[:-1], _name(path[-1])) for path in map(steps, self.tiers))
 
     @cached_property
+    def tier_doors(self) -> tuple[str, ...]:
+        """Names of which one stands where a tier is named."""
+        return tuple({_name((*above, name)[0]) for above, name in self.tier_steps})
+
+    @cached_property
     def cost_steps(self) -> tuple[tuple[Steps, str, StatedCost], ...]:
         """Steps to the holder of a stated cost, its name there, and what it means."""
         return tuple((path[:-1], _name(path[-1]), cost) for cost in self.costs for path in (steps(cost.path),))
@@ -216,6 +240,19 @@ class Table:
     def input_names(self) -> frozenset[str]:
         """Names in the usage that say how large the input was."""
         return frozenset(_name(steps(path)[0]) for name in INPUT_FIELDS for path in self.fields.get(name, ()))
+
+
+KEPT = 128
+"""Shapes of usages that a table keeps a plan for; names come from outside, so there is no end of them."""
+
+Shape = tuple[object, ...]
+"""The names in a usage, and the place and names of each dict in it."""
+
+
+def shape_of(usage: Mapping[str, object]) -> Shape:
+    """Return the shape of a usage: which of the paths to it can lead anywhere."""
+    inner = [(at, *value) for at, value in enumerate(usage.values()) if type(value) is dict]
+    return (*usage, *inner) if inner else tuple(usage)
 
 
 class Plan:
@@ -270,6 +307,20 @@ def tree(paths: Iterable[str]) -> tuple[Node, ...]:
         )
         for head, rests in heads.items()
     )
+
+
+def _leading(paths: Mapping[str, Iterable[str]], usage: Mapping[str, object]) -> dict[str, list[str]]:
+    """Return the paths that may lead somewhere in a usage, and the names for which there are any."""
+    found = {name: [path for path in where if _may_lead(steps(path), usage)] for name, where in paths.items()}
+    return {name: where for name, where in found.items() if where}
+
+
+def _may_lead(path: Steps, usage: Mapping[str, object]) -> bool:
+    head = _name(path[0])
+    if head not in usage:
+        return False
+    inner = usage[head]
+    return len(path) == 1 or not isinstance(path[0], str) or type(inner) is not dict or _name(path[1]) in inner
 
 
 def steps(path: str) -> Steps:

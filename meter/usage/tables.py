@@ -10,7 +10,7 @@ from meter.model import canonical_provider
 if TYPE_CHECKING:
     from meter.usage.table import Table
 
-_MOST_NAMES = 64
+MOST_NAMES = 64
 """Payloads with more names than this are not looked up by them: whoever sends them could fill the memory."""
 
 
@@ -65,7 +65,7 @@ def spare_doors() -> frozenset[str]:
 
 def fitting(root: Any, provider: str | None) -> tuple[Table, ...]:
     """Return the tables that may fit a payload, in the order they are tried."""
-    if type(root) is not dict or len(root) > _MOST_NAMES:
+    if type(root) is not dict or len(root) > MOST_NAMES:
         return ordered(provider)
     return _fitting(tuple([name for name, value in root.items() if value is not None]), provider)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from decimal import Decimal
 from operator import attrgetter
 from typing import Literal
@@ -89,12 +89,23 @@ class Usage:
                     f"{' + '.join(parts)} is {total}, more than {whole}, which contains it: {getattr(self, whole)}."
                 )
 
+    def with_machine(self, machine_us: int) -> Usage:
+        """Return the same usage with the machine's time; what is checked is not checked again."""
+        _check_count("machine_us", machine_us)
+        timed = object.__new__(Usage)
+        for name, value in zip(_FIELDS, _values_of(self), strict=True):
+            object.__setattr__(timed, name, value)
+        object.__setattr__(timed, "machine_us", machine_us)
+        return timed
+
     @property
     def total_tokens(self) -> int:
         """Input and output."""
         return self.input_tokens + self.output_tokens
 
 
+_FIELDS = tuple(field.name for field in fields(Usage))
+_values_of = attrgetter(*_FIELDS)
 _counts_of = attrgetter(*TOKEN_FIELDS)
 _INT = {int}
 

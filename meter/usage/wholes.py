@@ -13,11 +13,17 @@ if TYPE_CHECKING:
 
     Said = dict[str, int | None]
 
+_BOTH = frozenset({"input_tokens", "output_tokens"})
+_PLAIN = _BOTH | {TOTAL}
 _TOKENS = frozenset(TOKEN_FIELDS)
 
 
 def whole_tokens(said: Said, table: Table) -> tuple[dict[str, Any], bool]:
     """Return every token field that is not 0, and whether one had to change to keep the rules of Usage."""
+    plain = {name: value for name, value in said.items() if value}
+    if _BOTH <= plain.keys() <= _PLAIN and max(plain.values()) <= LIMIT:  # as of most: no part, nothing to work out
+        plain.pop(TOTAL, None)
+        return plain, False
     shrunk = _split_cache_writes(said)
     total = said.pop(TOTAL, None) or 0
     tokens = _joined(said, total, table)
