@@ -55,7 +55,7 @@ def _around(effort: Effort) -> Iterator[Row]:
     with Server() as server, Stage() as stage, Stage() as unwritten:
         write_nothing(unwritten.books)
         inserts = Inserts(stage.folder / "bare.db")
-        for name, calls, share, pause_s in (("litellm", _litellm, 0.05, PAUSE_S), ("openai", _openai, 0.12, 0.0)):
+        for name, calls, share, pause_s in AROUND:
             bare, metered = calls(server, stage)
             contenders: dict[str, Callable[[], object]] = {
                 "bare": bare,
@@ -137,3 +137,17 @@ def _openai(server: Server, stage: Stage) -> tuple[Callable[[], object], Callabl
     stage.meter.wrap(metered)
     request: Any = {"model": MODEL, "messages": [{"role": "user", "content": PROMPT}]}
     return lambda: bare.chat.completions.create(**request), lambda: metered.chat.completions.create(**request)
+
+
+def _anthropic(server: Server, stage: Stage) -> tuple[Callable[[], object], Callable[[], object]]:
+    """Return a bare call of anthropic's client, which sends by httpx2, and the same one of a client that is metered."""
+    import anthropic
+
+    bare, metered = (anthropic.Anthropic(base_url=server.address, api_key="none") for _ in range(2))
+    stage.meter.wrap(metered)
+    request: Any = {"model": MODEL, "max_tokens": 100, "messages": [{"role": "user", "content": PROMPT}]}
+    return lambda: bare.messages.create(**request), lambda: metered.messages.create(**request)
+
+
+AROUND = (("litellm", _litellm, 0.05, PAUSE_S), ("openai", _openai, 0.12, 0.0), ("anthropic", _anthropic, 0.12, 0.0))
+"""Whose calls are measured around a server, the share of one that meter may add, and the pause behind each."""

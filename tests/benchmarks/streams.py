@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from meter.attempt import Attempt
@@ -27,7 +28,7 @@ def rows(effort: Effort) -> Iterator[Row]:
     """Measure chunks that are there at once, then streams of litellm and openai from a server on loopback."""
     yield from _at_once(effort)
     yield from _around(effort)
-    yield _of_openai(effort)
+    yield from _of_clients(effort)
 
 
 def _at_once(effort: Effort) -> Iterator[Row]:
@@ -108,24 +109,40 @@ def _around(effort: Effort) -> Iterator[Row]:
     )
 
 
-def _of_openai(effort: Effort) -> Row:
+def _of_clients(effort: Effort) -> Iterator[Row]:
+    import anthropic
     import openai
 
     with Server() as server, Stage() as stage:
-        bare, metered = (openai.OpenAI(base_url=server.api_base, api_key="none") for _ in range(2))
-        stage.meter.wrap(metered)
-        inserts = Inserts(stage.folder / "bare.db")
+        chats = [openai.OpenAI(base_url=server.api_base, api_key="none") for _ in range(2)]
+        messages = [anthropic.Anthropic(base_url=server.address, api_key="none") for _ in range(2)]
+        stage.meter.wrap(chats[1])
+        stage.meter.wrap(messages[1])
         request: Any = {"model": MODEL, "messages": [{"role": "user", "content": PROMPT}], "stream": True}
-        contenders: dict[str, Callable[[], object]] = {
-            "bare": lambda: _drain(bare.chat.completions.create(**request)),
-            "metered": lambda: _drain(metered.chat.completions.create(**request)),
-            "insert": inserts.insert,
+        asked = {**request, "stream_options": {"include_usage": True}}
+        each = {
+            "openai's": [partial(client.chat.completions.create, **asked) for client in chats],
+            "openai's without a usage,": [partial(client.chat.completions.create, **request) for client in chats],
+            "anthropic's": [partial(client.messages.create, **request, max_tokens=CHUNKS) for client in messages],
         }
-        times = take_turns(contenders, effort.some(0.25))
+        inserts = Inserts(stage.folder / "bare.db")
+        for whose, (bare, metered) in each.items():
+            yield _of_chunks(whose, bare, metered, inserts, effort)
         inserts.close()
+
+
+def _of_chunks(
+    whose: str, bare: Callable[[], object], metered: Callable[[], object], inserts: Inserts, effort: Effort
+) -> Row:
+    contenders: dict[str, Callable[[], object]] = {
+        "bare": lambda: _drain(bare()),
+        "metered": lambda: _drain(metered()),
+        "insert": inserts.insert,
+    }
+    times = take_turns(contenders, effort.some(0.25))
     usual = medians(times)
     return Row(
-        line=f"a chunk of openai's stream of {CHUNKS} adds",
+        line=f"a chunk of {whose} stream of {CHUNKS} adds",
         value=added(times, "metered", "bare") / CHUNKS / 1e3,
         unit="us",
         yardstick="INSERT",
