@@ -28,6 +28,11 @@ class Endpoint:
     """True where a stream tells its usage only if `stream_options` ask for it."""
 
     @cached_property
+    def mark(self) -> bytes:
+        """What stands in every last event, and is found sooner than its pattern."""
+        return _MARKS.get(self.last, b"")
+
+    @cached_property
     def ends(self) -> re.Pattern[bytes] | None:
         """The compiled `last`."""
         return re.compile(self.last.encode()) if self.last else None
@@ -41,6 +46,14 @@ _CONVERSATION = r"event: ?conversation\.response\.done[\r\n]"
 _MESSAGE_END = r"event: ?message-end[\r\n]"
 # in a text the quotes would be escaped
 _OLLAMA = r'"done": ?true'
+_MARKS = {
+    _DONE: b"[DONE]",
+    _RESPONSE: b"response.",
+    _MESSAGE_STOP: b"message_stop",
+    _CONVERSATION: b"conversation.response.done",
+    _MESSAGE_END: b"message-end",
+    _OLLAMA: b"true",
+}
 _MODEL = r"/(?P<model>[^/:]+)"
 _BEDROCK = r"/model/(?P<model>[^/]+)"
 

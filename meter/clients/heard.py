@@ -84,6 +84,7 @@ class Heard:
         self.attempt = attempt
         self._is_text, self.events = _kind(content_type)
         self._ends = endpoint.ends if self.events else None
+        self._mark = endpoint.mark
         self._parts: list[bytes] = []
         self._tail = b""
         self._closing = False
@@ -99,7 +100,7 @@ class Heard:
             return False
         if self._tail:
             chunk = self._tail + chunk
-        if self._closing or self._ends.search(chunk):
+        if self._closing or (self._mark in chunk and self._ends.search(chunk)):
             return self._is_last(chunk, self._ends)
         # a mark may be cut in two, but not where a line ends
         self._tail = b"" if chunk.endswith(b"\n") else chunk[-_TAIL:]
@@ -155,8 +156,7 @@ class Heard:
         choices = self.attempt.request.get("n")
         reading = Reading(provider, choices=choices if type(choices) is int and choices > 0 else 1)
         if b"data:" in content:
-            for data in _data(content.decode("utf-8", errors="replace")):
-                reading.feed_text(data)
+            reading.feed_texts(_data(content.decode("utf-8", errors="replace")))
         else:
             for event in events_of(content):
                 reading.feed(event)

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from meter.clients.heard import Heard
     from meter.ending import Ending
-    from meter.machine import Share
 
     Decode = Callable[[bytes], bytes]
 
@@ -91,14 +90,22 @@ class SyncTee(Tee):
     def __iter__(self) -> Iterator[bytes]:
         heard, take, decode, hiding = self._heard, self._heard.take, self._decode, self._hiding
         attempt = heard.attempt
+        share = attempt.share
+        attempt.enter_machine()
         try:
-            for chunk in self._stream if attempt.share is None else _waited_for(self._stream, attempt.share):
+            for chunk in self._stream:
                 readable = decode(chunk) if decode else chunk
                 if attempt.entry is None and take(readable):
                     attempt.end(heard.whole())
                 handed = hiding(readable) if hiding else chunk
-                if handed:
+                if not handed:
+                    continue
+                if share is None:
                     yield handed
+                    continue
+                share.leave()  # whoever has the chunk now may take its time
+                yield handed
+                share.enter()
         except GeneratorExit:  # close() follows and ends it
             raise
         except BaseException as error:
@@ -167,20 +174,6 @@ class AsyncTee(Tee):
     def _leave(self, ending: Callable[[], Ending]) -> None:
         done_ns = time.perf_counter_ns()
         self._heard.attempt.leave(lambda: replace(ending(), done_ns=done_ns))
-
-
-def _waited_for(stream: Iterator[bytes], share: Share) -> Iterator[bytes]:
-    """Yield what a stream has; the machine's time runs while it is waited for."""
-    chunks = iter(stream)
-    while True:
-        share.enter()
-        try:
-            chunk = next(chunks)
-        except StopIteration:
-            return
-        finally:
-            share.leave()
-        yield chunk
 
 
 @functools.cache

@@ -17,7 +17,7 @@ from meter.usage.reading import find, texts_seen, tier_of, usage_from, usage_of
 from meter.usage.tables import by_name, fitting, ordered, spare_doors, spares
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Set
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 
     from meter.usage.table import Steps, Table
     from meter.usage.value import Usage
@@ -91,6 +91,24 @@ class Reading:
             self._undecoded.append((len(self._texts), data))
         else:
             self.feed(decoded(data))
+
+    def feed_texts(self, texts: Iterable[str]) -> None:
+        """Take in the JSON of one event after the other."""
+        coming = iter(texts)
+        for data in coming:
+            self.feed_text(data)
+            if self.model and self._table and self._table.answer.tells_more:
+                # from here on neither changes, and most events tell no more than text
+                self._feed_rest(coming, self._table.answer.tells_more.search)
+
+    def _feed_rest(self, texts: Iterator[str], tells: Callable[[str], object]) -> None:
+        undecoded, before = self._undecoded, len(self._texts)
+        for data in texts:
+            if tells(data) is None:
+                undecoded.append((before, data))
+            else:
+                self.feed(decoded(data))
+                before = len(self._texts)
 
     def feed(self, event: object) -> None:
         """Take in one event as it was decoded from JSON, or an SDK's object of it; nothing that it holds raises."""
