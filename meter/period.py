@@ -178,6 +178,11 @@ def month_of(at: datetime, zone_name: str) -> Window:
     return next(_pieces(utc(at), "month", zone_name))[1]
 
 
+def day_of(at: datetime, zone_name: str) -> Window:
+    """Return the calendar day that holds an instant in a zone."""
+    return next(_pieces(utc(at), "day", zone_name))[1]
+
+
 def split(window: Window, unit: Literal["day", "week", "month"]) -> list[tuple[str, Window]]:
     """Return the calendar pieces of a window with their labels (2026-11-24, 2026-W48, 2026-11), clipped to it.
 

@@ -8,11 +8,13 @@ import json
 import pkgutil
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 import meter
+from meter.period import Interval
 
 ROOT = Path(meter.__file__).parent
 BOTTOM = ("hookspecs", "errors")
@@ -163,6 +165,18 @@ def test_a_report_loads_what_it_shows_and_no_more(tmp_path: Path) -> None:
     got = loaded("report", "--ledger", ledger)
     heavy = {"litellm", "tiktoken", "genai_prices", "rich", "pydantic", "sqlite_utils", "xllamacpp", "vl_convert"}
     assert not heavy & got
+
+
+def test_a_status_line_loads_no_report(tmp_path: Path) -> None:
+    """A prompt waits for it."""
+    ledger = meter.open_ledger(tmp_path / "a.db")
+    plan = meter.Plan(name="plus", price_nanos=1, currency="USD", interval=Interval("month"))
+    ledger.add_plan(plan)
+    ledger.add_subscription(plan.subscribe("alice", datetime(2026, 11, 1, tzinfo=UTC), zone="UTC"))
+    ledger.close()
+    got = loaded("status", "--user", "alice", "--ledger", str(tmp_path / "a.db"))
+    assert "meter.ledger.glance" in got
+    assert not {"meter.reports.summary", "meter.ledger.sqlite", "meter.hold", "logging", "sqlite_utils"} & got
 
 
 def test_no_command_imports_another_ones_module_for_its_help() -> None:

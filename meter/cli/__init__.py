@@ -32,6 +32,7 @@ COMMANDS = {
     "statement": "Show one user's use, allowance and fee.",
     "revenue": "Take in and list what was really charged.",
     "subscription": "Add, change, end and list subscriptions of users and teams.",
+    "status": "Show in one line what today and this month have cost.",
     "team": "Say who is in which team.",
     "user": "Say who is who: names of one user, kinds of users.",
     "whatif": "Imagine dearer models, other fees, caps: what becomes of the margin.",

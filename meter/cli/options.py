@@ -179,17 +179,23 @@ def settings_for(ledger: str | None = None, **flags: str | None) -> Settings:
     return settings
 
 
+def is_there(settings: Settings) -> bool:
+    """Tell whether there is a ledger; one that a plugin opens is."""
+    from meter.ledger import opener_of
+    from meter.ledger.place import place_of
+
+    return opener_of(settings.ledger) is not None or place_of(settings.ledger).exists
+
+
 @contextmanager
 def reading(settings: Settings) -> Iterator[Ledger]:
     """Open the ledger to read it; say what to do where there is none yet."""
-    from meter.ledger import open_ledger, opener_of
+    from meter.ledger import open_ledger
 
-    if not opener_of(settings.ledger):
+    if not is_there(settings):
         from meter.ledger.place import place_of
 
-        where = place_of(settings.ledger)
-        if not where.exists:
-            raise NoLedger(NO_LEDGER.format(path=where.path))
+        raise NoLedger(NO_LEDGER.format(path=place_of(settings.ledger).path))
     ledger = open_ledger(settings.ledger, read_only=True, create=False)
     try:
         yield ledger

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from meter.address import SQLITE
 from meter.ledger.protocol import Ledger
 from meter.ledger.query import Query, Stretch, Sum
-from meter.plugins import enabled
 
 if TYPE_CHECKING:
     import os
@@ -45,6 +44,8 @@ def opener_of(url: str | os.PathLike[str]) -> Callable[..., Ledger] | None:
     scheme, mark, _ = str(url).partition("://")
     if not mark or str(url).startswith(SQLITE):
         return None
+    from meter.plugins import enabled  # a file needs none
+
     known: dict[str, Callable[..., Ledger]] = {}
     for openers in enabled().call("register_ledgers"):
         known = {**openers, **known}

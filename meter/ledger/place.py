@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import re
 import stat
@@ -12,8 +11,6 @@ from pathlib import Path
 
 from meter.address import SQLITE, is_url, masked
 from meter.errors import LedgerUnavailable
-
-log = logging.getLogger("meter")
 
 NETWORK = frozenset(
     {
@@ -138,7 +135,9 @@ class Place:
         kind = file_system(self.path)
         if kind in VANISHING and self.path not in _warned:
             _warned.add(self.path)
-            log.warning(
+            import logging  # whoever reads only does without
+
+            logging.getLogger("meter").warning(
                 "The ledger %s is on a %s file system and will end with its container or machine; "
                 "name a file on a volume that stays with METER_LEDGER.",
                 self.path,

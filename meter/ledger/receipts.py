@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from meter.entry import from_us, now, to_us
 from meter.errors import InputError
 from meter.ledger.names import storable
-from meter.ledger.rows import storable_row
 from meter.ledger.store import Store
 from meter.ledger.users import read_users
 
@@ -93,6 +92,8 @@ def _events(raw: sqlite3.Connection, condition: str, values: Sequence[Any]) -> l
 
 
 def _insert(raw: sqlite3.Connection, event: RevenueEvent, user: int | None, why: tuple[str, str]) -> None:
+    from meter.ledger.rows import storable_row  # which knows entries and holds
+
     row = {
         "source": event.source,
         "key": event.key,

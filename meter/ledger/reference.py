@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from meter.entry import from_us, now, to_us
 from meter.errors import InvalidPlan, UnknownName
 from meter.ledger.names import storable
-from meter.ledger.rows import storable_row
 from meter.ledger.store import Store, prices_by_key
 
 if TYPE_CHECKING:
@@ -171,6 +170,8 @@ def _terms_of(columns: Sequence[Any]) -> dict[str, Any]:
 
 def add_row(raw: sqlite3.Connection, table: str, columns: dict[str, Any], why: tuple[str, str]) -> None:
     """Add a row of reference data, with who added it, when and why."""
+    from meter.ledger.rows import storable_row  # which knows entries and holds
+
     actor, reason = why
     row = {**columns, "recorded_at": to_us(now()), "actor": actor, "reason": reason}
     marks = ", ".join("?" * len(row))

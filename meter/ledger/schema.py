@@ -13,9 +13,6 @@ from meter.ledger.windows import BEGIN_US, END_US
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-APPLICATION_ID = 0x6D657472
-"""`metr` in the header of the file: this database is a ledger."""
-
 TYPES = {"uuid": "BLOB", "text": "TEXT", "names": "TEXT", "words": "TEXT", "counts": "TEXT", "decimal": "TEXT"}
 """The SQL type of a form; every other one is an INTEGER."""
 REQUIRED = frozenset({"id", "at", "recorded_at", "outcome", "kind", "source", "attempts", "status", "expires_at"})

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from meter.entry import now
-from meter.errors import LedgerUnavailable, SettingsError, loggable, suggest
+from meter.errors import SettingsError, loggable, suggest
 from meter.hold import is_gone
 from meter.ledger import migrations
 from meter.ledger.connections import SYNCHRONOUS, WAIT_S, borrowed, prepare, speaking
@@ -32,16 +32,10 @@ class SqliteLedger(Writing, Reference, Receipts, UserRows):
 
     def __init__(self, place: Place, mode: str, durability: str) -> None:
         super().__init__(place, mode, durability)
-        self.zone = ""
         self.recovered = 0
         """Calls that were found abandoned when the ledger was opened."""
         with self._read() as raw:
-            self.schema_version = migrations.version(raw, place.path)
-            if not self.schema_version:
-                raise LedgerUnavailable(
-                    f"{place.path} is empty, there is no ledger in it yet; meter makes it with the first call."
-                )
-            self.zone = raw.execute("SELECT value FROM meta WHERE key = 'zone'").fetchone()[0]
+            self.schema_version, self.zone = migrations.opened(raw, place.path)
 
     def info(self) -> dict[str, object]:
         """Return path, schema version, counts, size and journal mode, for `meter ledger info`."""

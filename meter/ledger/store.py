@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from meter.ledger import maintenance
 from meter.ledger.connections import Connections, explained, speaking, transaction
 from meter.ledger.names import Interner, Names
-from meter.price import Price
 
 if TYPE_CHECKING:
     import sqlite3
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
     from meter.errors import LedgerError
     from meter.ledger.place import Place
+    from meter.price import Price
 
 
 class Store:
@@ -88,4 +88,6 @@ def prices_by_key(raw: sqlite3.Connection, keys: set[int]) -> dict[int, Price]:
 
 @functools.lru_cache(maxsize=1000)
 def _price(snapshot: str) -> Price:
+    from meter.price import Price  # sums need none
+
     return Price.from_json(snapshot)

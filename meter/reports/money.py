@@ -36,6 +36,23 @@ def total_of(amounts: Iterable[Nanos]) -> Nanos:
     return whole + sum(Fraction(numerator, denominator) for denominator, numerator in parts.items()) if parts else whole
 
 
+def known_of(nanos: Nanos, calls: int, unknown_calls: int) -> Nanos | None:
+    """Return what so many calls cost; None where not a single one's cost is known."""
+    return None if unknown_calls and calls <= unknown_calls and not nanos else nanos
+
+
+def left_of(fee: tuple[Nanos, str], cost: tuple[Nanos | None, str]) -> Nanos | None:
+    """Return what is left of a fee, each an amount and its currency; None where it cannot be told."""
+    if cost[0] is None or (cost[1] != fee[1] and cost[0]):
+        return None
+    return fee[0] - cost[0]
+
+
+def share_of(fee: Nanos, left: Nanos | None) -> Fraction | None:
+    """Return how much of a fee is used; None without a fee, and where what is left is not known."""
+    return None if left is None or not fee else 1 - Fraction(left) / fee
+
+
 def amount(nanos: Nanos) -> Decimal:
     """Return nano-units in units of the currency: all digits, or DECIMALS of them where they do not end."""
     if isinstance(nanos, int):

@@ -7,7 +7,6 @@ for a formula. A screen gets no control character that was not ours.
 from __future__ import annotations
 
 import functools
-import json
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -252,13 +251,21 @@ def json_document(parts: Mapping[str, object]) -> Iterator[str]:
     yield "\n}\n"
 
 
-_encode = json.JSONEncoder(ensure_ascii=False).encode
+@functools.cache
+def _encoder() -> Callable[[object], str]:
+    import json  # most output is none
+
+    return json.JSONEncoder(ensure_ascii=False).encode
 
 
 def _json(value: object) -> str:
-    text = _encode(value)
+    text = _encoder()(value)
+    if text.isprintable():
+        return text
+    import json
+
     # the control characters beyond ASCII, which JSON would let through to a terminal
-    return text if text.isprintable() else "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
 
 
 _key = functools.lru_cache(maxsize=1_000)(_json)

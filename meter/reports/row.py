@@ -8,7 +8,7 @@ from operator import add, attrgetter
 from typing import TYPE_CHECKING, Any
 
 from meter.reports.margin import Earned, margin_of
-from meter.reports.money import amount_or_none, decimal_of, total_of, whole_nanos
+from meter.reports.money import amount_or_none, decimal_of, known_of, total_of, whole_nanos
 from meter.reports.slices import in_nanos
 
 if TYPE_CHECKING:
@@ -182,9 +182,7 @@ class Tally:
         row: dict[str, Any] = dict(zip(COUNTS, self.counts, strict=True))
         for name, parts in zip(MONEY, self.money, strict=True):
             row[name] = in_nanos(parts, scale)
-        unknown = row["lost_calls"] + row["unpriced_calls"]
-        if unknown and row["calls"] <= unknown and not row["cost_nanos"]:
-            row["cost_nanos"] = None
+        row["cost_nanos"] = known_of(row["cost_nanos"], row["calls"], row["lost_calls"] + row["unpriced_calls"])
         return row
 
 

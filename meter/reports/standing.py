@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from meter.entry import now
 from meter.lang import say
 from meter.period import month_of
-from meter.reports.ask import Ask
-from meter.reports.money import shown_percent
-from meter.reports.summary import summarize
+from meter.reports.money import left_of, share_of, shown_percent
 from meter.reports.wording import joined, money_said
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from fractions import Fraction
 
     from meter.ledger import Ledger
     from meter.period import Window
@@ -48,16 +46,12 @@ class Standing:
     @property
     def left_nanos(self) -> Nanos | None:
         """Fee of the month less the cost; below 0 where the user costs more; None where it cannot be told."""
-        if self.cost_nanos is None or (self.cost_currency != self.revenue_currency and self.cost_nanos):
-            return None
-        return self.fee_nanos - self.cost_nanos
+        return left_of((self.fee_nanos, self.revenue_currency), (self.cost_nanos, self.cost_currency))
 
     @property
     def share(self) -> Fraction | None:
         """Cost / fee of the month; None without a fee or where it cannot be told."""
-        if self.left_nanos is None or not self.fee_nanos:
-            return None
-        return 1 - Fraction(self.left_nanos) / self.fee_nanos
+        return share_of(self.fee_nanos, self.left_nanos)
 
     def __str__(self) -> str:
         """Say it in one line; a cost held against a flat fee is not a bill, so it is named for what it is."""
@@ -80,6 +74,9 @@ def standing(
     ledger: Ledger, user: str, at: datetime | None = None, *, currency: str = "USD", zone: str | None = None
 ) -> Standing:
     """Return where a user stands in the month that holds an instant, in a zone or else the ledger's."""
+    from meter.reports.ask import Ask  # whoever knows the sums already needs no report
+    from meter.reports.summary import summarize
+
     at = at or now()
     user = ledger.users().resolve(user)
     window = month_of(at, zone or ledger.zone)

@@ -25,6 +25,7 @@ RUN = "import sys; from meter.cli import main; sys.exit(main(sys.argv[1:]))"
 LINES = (
     ("import meter", ("-c", "import meter"), "pass", 1.3),
     ("meter --help", ("-c", RUN, "--help"), "click", 1.6),
+    ("meter status, small ledger", ("-c", RUN, "status", "--user", "user1"), "click", 2.0),
     ("meter report, small ledger", ("-c", RUN, "report"), "click", 2.5),
 )
 """What is started, how, its yardstick and the budget."""
