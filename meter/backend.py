@@ -50,6 +50,11 @@ def warm() -> None:
     _litellm()
 
 
+def calls_tools(model: str) -> bool:
+    """Tell whether litellm's map says that a model calls tools; of one that is not in it nothing is known."""
+    return bool(_litellm().supports_function_calling(model=model))
+
+
 @functools.cache
 def _litellm() -> Any:
     # without this litellm fetches its price map from the network at import, and again in a thread

@@ -39,18 +39,40 @@ LOCAL_ANSWER_TOKENS = 256
 )
 @click.option("--user", metavar="ID", help="Who pays; else the settings'.")
 @click.option("--system", metavar="TEXT", help="Instructions that stand before the conversation.")
+@click.option("--aware", is_flag=True, help="Tell the model what you have cost and where your plan stands.")
+@click.option(
+    "--tools/--no-tools",
+    default=None,
+    help="With --aware: let the model ask for more by tools; else where litellm's map says that it calls them.",
+)
 @click.option("--api-base", metavar="URL", help="Where an OpenAI-compatible server answers.")
 @ledger_option
-def chat(words: tuple[str, ...], system: str | None, api_base: str | None, **flags: str | None) -> None:
+def chat(
+    words: tuple[str, ...],
+    system: str | None,
+    api_base: str | None,
+    aware: bool,
+    tools: bool | None,
+    **flags: str | None,
+) -> None:
     """Talk to a model from the terminal.
 
     A line under each answer says what it cost and where the user's month stands. With a PROMPT, or text from a pipe,
     it answers once and ends; what is piped follows the PROMPT.
+
+    With --aware the model knows what this conversation and your month have cost and what is left of your plan: it is
+    told in the system message, anew with each turn. One that calls tools can ask for other months and models, too; each
+    request that takes is an entry like any other.
     """
     from meter import Meter
+    from meter.cli.aware import Aware
     from meter.cli.conversation import Conversation
 
     settings = settings_for(flags["ledger"], user=flags["user"])
+    if aware and not settings.user:
+        raise click.UsageError("--aware tells where a user stands; say who with --user or METER_USER.")
+    if tools is not None and not aware:
+        raise click.UsageError("--tools and --no-tools say how the model is made aware; give --aware too.")
     prompt = _prompt(" ".join(words))
     with ExitStack() as stack:
         router = Router(settings, stack, api_base)
@@ -58,7 +80,8 @@ def chat(words: tuple[str, ...], system: str | None, api_base: str | None, **fla
         # it makes a ledger where there is none, so what was given comes first
         metered = Meter(ledger=settings.ledger)
         stack.callback(metered.close)
-        conversation = Conversation(metered, route, user=settings.user, system=system)
+        told = Aware(metered, user=settings.user, calls_tools=tools) if aware and settings.user else None
+        conversation = Conversation(metered, route, user=settings.user, system=system, aware=told)
         if prompt is None:
             click.secho(f"{route['model']}. {HELP}", dim=True, err=True)
             converse(conversation, router.to, _lines())

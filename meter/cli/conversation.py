@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,16 +13,45 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from meter import Meter
+    from meter.cli.aware import Aware
     from meter.entry import Entry
 
 LONGEST = 300
 """Characters of an error that are shown."""
+ROUNDS = 4
+"""Requests for one answer at the most; the last offers no tools, so that it is an answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """What came of one request."""
+
+    entry: Entry | None
+    text: str
+    calls: list[dict[str, Any]]
+    """The tools that the model calls."""
+    failure: str
+    """Why it is not whole; empty where it is."""
+
+    @property
+    def message(self) -> dict[str, Any]:
+        """It as part of the conversation."""
+        calls = {"tool_calls": self.calls} if self.calls else {}
+        return {"role": "assistant", "content": self.text or None, **calls}
 
 
 class Conversation:
     """What was said so far, and the verbs to go on. Answers go to stdout, all else to stderr."""
 
-    def __init__(self, metered: Meter, route: dict[str, Any], *, user: str | None, system: str | None = None) -> None:
+    def __init__(
+        self,
+        metered: Meter,
+        route: dict[str, Any],
+        *,
+        user: str | None,
+        system: str | None = None,
+        aware: Aware | None = None,
+    ) -> None:
         from meter.entry import new_id
 
         self.route = route
@@ -29,43 +59,56 @@ class Conversation:
         self._metered = metered
         self._user = user
         self._system = system
-        self._session = str(new_id())
+        self._aware = aware
+        self._session = aware.session if aware else str(new_id())
         self._entries: list[Entry] = []
+        self._answers = 0
         self._hinted = False
         self.forget()
 
     def forget(self) -> None:
         """Begin anew, with the system's text alone."""
-        self._messages = [{"role": "system", "content": self._system}] if self._system else []
+        self._messages: list[dict[str, Any]] = []
 
     def say(self, text: str) -> bool:
         """Show the answer to a text as it arrives, then what it cost; return False where it is not whole.
 
         An error of the backend is said in one line, and the text is taken back, so that the conversation can go on.
         """
-        from meter import entry_of
+        said: list[dict[str, Any]] = [{"role": "user", "content": text}]
+        entries: list[Entry] = []
+        standing = [part for part in (self._system, self._aware and self._aware.system()) if part]
+        system = [{"role": "system", "content": "\n\n".join(standing)}] if standing else []
+        for left in reversed(range(ROUNDS)):
+            tools = self._aware.request(self.route["model"]) if self._aware and left else {}
+            heard = self._heard([*system, *self._messages, *said], tools)
+            entries += [heard.entry] if heard.entry and heard.entry.usage else []
+            if heard.text:
+                click.echo()
+            if heard.failure or not heard.calls or not self._aware:
+                break
+            said += [heard.message, *self._aware.answers(heard.calls)]
+        if heard.text:
+            self._messages += [*said, {"role": "assistant", "content": heard.text}]
+        if heard.failure:
+            click.echo(heard.failure, err=True)
+        self._account(entries)
+        return not heard.failure
 
-        asked = [*self._messages, {"role": "user", "content": text}]
-        stream, answer, failure = self._streamed(asked)
-        if answer:
-            click.echo()
-            self._messages = [*asked, {"role": "assistant", "content": answer}]
-        if failure:
-            click.echo(failure, err=True)
-        self._account(entry_of(stream))
-        return not failure
+    def _heard(self, asked: list[dict[str, Any]], tools: dict[str, Any]) -> Heard:
+        """Show an answer as it arrives, and return what came."""
+        from meter import MeterError, attribute, entry_of
+        from meter.cli.aware import joined_calls
 
-    def _streamed(self, asked: list[dict[str, Any]]) -> tuple[Any, str, str]:
-        """Show an answer as it arrives; return its stream, what arrived of it, and why it is not whole."""
-        from meter import MeterError, attribute
-
-        stream, pieces, failure = None, list[str](), ""
+        stream, pieces, calls, failure = None, list[str](), list[Any](), ""
         try:
             with attribute(user=self._user, session=self._session, purpose="chat"):
-                stream = self._metered.completion(**self.route, messages=asked, stream=True)
-            for piece in _pieces(stream):
-                pieces.append(piece)
-                put([piece])
+                stream = self._metered.completion(**self.route, **tools, messages=asked, stream=True)
+            for text, called in _pieces(stream):
+                calls += called
+                if text:
+                    pieces.append(text)
+                    put([text])
         except MeterError:
             raise
         except KeyboardInterrupt:
@@ -73,14 +116,15 @@ class Conversation:
                 stream.close()
             failure = "Stopped."
         except Exception as error:  # noqa: BLE001  whatever the backend raises, the conversation goes on
-            failure = reason(error, can_forget=len(asked) > 2)
-        return stream, "".join(pieces), failure
+            failure = reason(error, can_forget=bool(self._messages))
+        made = joined_calls(calls) if tools else []
+        return Heard(entry=entry_of(stream), text="".join(pieces), calls=made, failure=failure)
 
     def cost(self) -> str:
         """Say what the conversation cost so far, and where the user's month stands."""
         from meter.reports.default import standing
 
-        answers = len(self._entries)
+        answers = self._answers
         tokens = [each.usage for each in self._entries if each.usage]
         said = (
             f"This conversation: {answers} answer{'' if answers == 1 else 's'}, "
@@ -91,17 +135,21 @@ class Conversation:
             return f"{said}\nNobody is named as its user; --user NAME or METER_USER does."
         return f"{said}\n{standing(self._user, ledger=self._metered.ledger)}"
 
-    def _account(self, entry: Entry | None) -> None:
+    def _account(self, entries: list[Entry]) -> None:
         """Show the line under an answer: tokens, cost, the user's month so far and its share of the fee."""
-        if entry is None or not entry.usage:
+        if not entries:
             return
-        self._entries.append(entry)
-        about = [f"{entry.usage.input_tokens:,} in, {entry.usage.output_tokens:,} out, {next(_sums([entry]))}"]
+        self._entries += entries
+        self._answers += 1
+        usages = [each.usage for each in entries if each.usage]
+        tokens = sum(each.input_tokens for each in usages), sum(each.output_tokens for each in usages)
+        about = [f"{tokens[0]:,} in, {tokens[1]:,} out, {' + '.join(_sums(entries))}"]
         about.append(self._month() if self._user else "(unattributed)")
         click.secho("; ".join(about), dim=True, err=True)
-        if entry.nanos is None and not self._hinted:
+        unpriced = next((each for each in entries if each.nanos is None), None)
+        if unpriced and not self._hinted:
             self._hinted = True
-            click.secho(_hint(entry), dim=True, err=True)
+            click.secho(_hint(unpriced), dim=True, err=True)
 
     def _month(self) -> str:
         from meter.reports.default import standing
@@ -131,11 +179,12 @@ def reason(error: Exception, *, can_forget: bool) -> str:
     return visible(f"{kind}: {text}" if text else kind)
 
 
-def _pieces(stream: Any) -> Iterator[str]:
+def _pieces(stream: Any) -> Iterator[tuple[str, list[Any]]]:
+    """Yield the text and the pieces of calls of tools in each chunk."""
     for chunk in stream:
-        text = chunk.choices[0].delta.content if chunk.choices else None
-        if text:
-            yield text
+        if chunk.choices:
+            delta = chunk.choices[0].delta
+            yield delta.content or "", list(getattr(delta, "tool_calls", None) or ())
 
 
 def _sums(entries: list[Entry]) -> Iterator[str]:

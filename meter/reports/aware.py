@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from meter.ledger import Ledger
-    from meter.reports.aware_answers import Asked, Told
+    from meter.reports.aware_answers import Told
 
 LONGEST = 200
 """Characters of an argument; a session, a model and a month are shorter."""
@@ -99,11 +99,12 @@ def tools(user: str, *, session: str | None = None, ledger: Ledger | str | None 
     )
 
 
-def standing_said(asked: Asked) -> str:
+def standing_said(user: str, *, session: str | None = None, ledger: Ledger | str | None = None) -> str:
     """Return what a model is told of its user before anything is asked, for the system message."""
-    with spoken("en"):
-        said = [aware_answers.conversation_cost(asked).text]
-        said += [aware_answers.month_cost(asked).text, aware_answers.plan_left(asked).text]
+    with opened_for(ledger) as (opened, settings), spoken("en"):
+        asked = aware_answers.Asked(ledger=opened, settings=settings, user=user, session=session)
+        answers = (aware_answers.conversation_cost, aware_answers.month_cost, aware_answers.plan_left)
+        said = [answer(asked).text for answer in answers]
     return "\n".join([_ABOUT, *(f"- {each}" for each in said)])
 
 
