@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         completion,
         cost,
         embedding,
+        observe,
         record,
         responses,
         text_completion,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     )
     from meter.hookspecs import hookimpl
     from meter.ledger import open_ledger
+    from meter.observing import Observation
     from meter.plan import Plan, Subscription
     from meter.price import Price
     from meter.reports.aware import Tool, tools
@@ -71,6 +73,7 @@ __all__ = [
     "Meter",
     "MeterError",
     "MissingPackage",
+    "Observation",
     "Plan",
     "Price",
     "Report",
@@ -89,6 +92,7 @@ __all__ = [
     "embedding",
     "entry_of",
     "hookimpl",
+    "observe",
     "open_ledger",
     "record",
     "report",
@@ -112,6 +116,7 @@ _HOME = {
         "completion",
         "cost",
         "embedding",
+        "observe",
         "record",
         "responses",
         "text_completion",
@@ -121,6 +126,7 @@ _HOME = {
     "entry": ("Entry",),
     "hookspecs": ("hookimpl",),
     "ledger": ("open_ledger",),
+    "observing": ("Observation",),
     "plan": ("Plan", "Subscription"),
     "price": ("Price",),
     "reports.aware": ("Tool", "tools"),

@@ -68,18 +68,27 @@ def _litellm() -> Any:
     # for half a second
     with contextlib.suppress(ImportError):
         importlib.import_module("openai.resources")
-    _count_requests()
+    count_requests()
     return litellm
 
 
-def _count_requests() -> None:
-    """Have httpx tell a metered call what it sends and how that is answered, and the server which call it is.
+def count_requests() -> None:
+    """Have the HTTP clients that are loaded tell a metered call what they send and how that is answered.
 
-    The retries of an SDK are seen nowhere else, and the status that its errors bear may be made up.
+    The retries of an SDK are seen nowhere else, and the status that its errors bear may be made up. The server is told
+    which call it is.
     """
-    import httpx
+    for name in ("httpx", "httpx2"):
+        package = sys.modules.get(name)
+        if package is not None and not hasattr(package.Client.send, _MARK):
+            _count_requests_of(package)
 
-    own, own_async = httpx.Client.send, httpx.AsyncClient.send
+
+_MARK = "_meter_counted"
+
+
+def _count_requests_of(package: Any) -> None:
+    own, own_async = package.Client.send, package.AsyncClient.send
 
     @functools.wraps(own)
     def send(self: Any, request: Any, **options: Any) -> Any:
@@ -101,7 +110,8 @@ def _count_requests() -> None:
         call.status = response.status_code
         return response
 
-    httpx.Client.send, httpx.AsyncClient.send = send, send_async  # type: ignore[method-assign]  # the same signatures
+    setattr(send, _MARK, True)
+    package.Client.send, package.AsyncClient.send = send, send_async
 
 
 def _goes(call: layer.Layer, request: Any) -> None:

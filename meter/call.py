@@ -12,6 +12,7 @@ from meter.books import Books
 from meter.charge import price_call
 from meter.clients import wrap_client
 from meter.model import resolve
+from meter.observing import Observation
 from meter.recording import Observed
 from meter.through import POSITIONAL, named, pass_through, pass_through_async
 
@@ -111,6 +112,16 @@ class Meter:
         """
         return record_observed(self._books, Observed(**call))
 
+    def observe(
+        self, request: dict[str, Any], *, source: str = "observe", source_key: str | None = None
+    ) -> Observation:
+        """Return a call that someone else is about to make, to be told of as it goes; see meter.observing.
+
+        `request` is as for `completion`: `model`, `messages` or `prompt`, `user`, `metadata`, and `api_base` and
+        `custom_llm_provider` for who serves it. The same source and source key a second time changes nothing.
+        """
+        return Observation(self._books, request, source, source_key)
+
     def cost(
         self,
         model: str,
@@ -196,6 +207,11 @@ def wrap(client: Any) -> Any:
 def record(**call: Any) -> Entry:
     """Record a call that someone else made; see Meter.record."""
     return _default().record(**call)
+
+
+def observe(request: dict[str, Any], *, source: str = "observe", source_key: str | None = None) -> Observation:
+    """Return a call that someone else is about to make, to be told of as it goes; see Meter.observe."""
+    return _default().observe(request, source=source, source_key=source_key)
 
 
 def cost(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from meter.prompt import get, items, texts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from contextvars import Token
     from uuid import UUID
 
@@ -22,11 +22,12 @@ _here: ContextVar[Layer | None] = ContextVar("meter_layer", default=None)
 class Layer:
     """A metered call, as whatever its backend runs sees it."""
 
-    __slots__ = ("_request", "call", "sent", "status")
+    __slots__ = ("_outer", "_request", "call", "sent", "status")
 
     def __init__(self, call: UUID | None = None) -> None:
         # known only while the backend works: whoever inherited the mark keeps no prompt alive
         self._request: Mapping[str, Any] | None = None
+        self._outer: Layer | None = None
         self.call = call
         """The id that servers are told which may meter too; None where the ledger does not know it."""
         self.sent = 0
@@ -37,11 +38,14 @@ class Layer:
     def enter(self, request: Mapping[str, Any]) -> Token[Layer | None]:
         """Mark what runs from here on as the backend's work on a request."""
         self._request = request
+        around = _here.get()
+        # a stream that is handed on may be read within a call that was begun within it
+        self._outer = around if around is not None and self not in around._chain() else None
         return _here.set(self)
 
     def leave(self, mark: Token[Layer | None]) -> None:
         """Take the mark away: what inherited it is no part of the call from here on."""
-        self._request = None
+        self._request = self._outer = None
         try:
             _here.reset(mark)
         except ValueError:  # an awaited call that is thrown away with its event loop ends in another context
@@ -58,7 +62,16 @@ class Layer:
         return self._request is not None
 
     def has(self, request: Mapping[str, Any]) -> bool:
-        """Tell whether a request that is made here is a step of this call."""
+        """Tell whether a request that is made here is a step of this call, or of one that is at work around it."""
+        return any(layer._asks(request) for layer in self._chain())
+
+    def _chain(self) -> Iterator[Layer]:
+        layer: Layer | None = self
+        while layer is not None:
+            yield layer
+            layer = layer._outer
+
+    def _asks(self, request: Mapping[str, Any]) -> bool:
         if (own := self._request) is None:
             return False
         # A router, a patched litellm or a wrapped client beneath it ask the same with another model's name and in
