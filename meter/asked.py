@@ -132,6 +132,14 @@ def count_input(request: Mapping[str, Any]) -> int | None:
         return None
 
 
+def has_uncounted(request: Mapping[str, Any]) -> bool:
+    """Tell whether a request has what our count of it takes for nothing."""
+    try:
+        return not tokens.is_whole(request)
+    except Exception:  # noqa: BLE001  what nobody can look through is not all counted
+        return True
+
+
 def text_of(value: object) -> str | None:
     """Return a text that is one and is not empty."""
     return value if isinstance(value, str) and value else None

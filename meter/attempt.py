@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from meter.answered import remember
-from meter.asked import Asked, count_input, shortened, text_of
+from meter.asked import Asked, count_input, has_uncounted, shortened, text_of
 from meter.attribution import Attribution
 from meter.ending import Ending
 from meter.entry import Entry, now
@@ -233,6 +233,8 @@ class Attempt:
             yield "counted"
             if self.books.calibration.is_known(self.asked.model):
                 yield "calibrated"
+        if self.asked.counted_input and has_uncounted(self.request):
+            yield "uncounted"
 
 
 def record(books: Books, observed: Observed) -> Entry:

@@ -88,16 +88,18 @@ class Calibration:
 
 
 _NOTHING = (0, 0, 0)
+_UNLIKE = frozenset({"mock", "uncounted"})
+"""Flags of calls of which the two counts are not of the same text."""
 
 
 def has_both(entry: Entry) -> bool:
-    """Tell whether a request has our count and a provider's of the same text: no mock, no image, sound or video."""
+    """Tell whether a request has our count and a provider's of the same text: no mock, image, sound, video or file."""
     usage = entry.usage
     if usage is None or usage.source != "provider" or not usage.input_tokens or not entry.counted_input_tokens:
         return False
     if usage.input_audio_tokens or usage.input_image_tokens or usage.input_video_tokens or usage.clamped:
         return False
-    return entry.kind == "call" and entry.outcome == "ok" and "mock" not in entry.flags
+    return entry.kind == "call" and entry.outcome == "ok" and _UNLIKE.isdisjoint(entry.flags)
 
 
 def ratio(stated: int, counted: int) -> Decimal:

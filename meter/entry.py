@@ -104,7 +104,8 @@ class Entry:
     overhead_us: int | None = None
     """Time that meter itself took, up to the commit."""
     flags: tuple[str, ...] = ()
-    """Sorted: `mock`, `clamped`, `stream`, `counted`, …"""
+    """Sorted: `mock`, `clamped`, `stream`, `counted`, `uncounted` (the request has what our count takes for nothing: a
+    picture by its URL, a file, sound), …"""
 
     @property
     def bracket(self) -> int:

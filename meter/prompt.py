@@ -86,6 +86,22 @@ def pictures(content: Any, depth: int = _DEPTH) -> Iterator[tuple[str, str | Non
         yield from pictures(get(part, "content"), depth - 1)
 
 
+_MEDIA = (
+    *("image_url", "input_image", "image", "file", "input_file", "file_id", "input_audio", "video_url", "document_url"),
+    *("source", "inlineData", "inline_data", "fileData", "file_data"),
+)
+"""Names under which OpenAI, Anthropic, Gemini and Mistral have what is no text: pictures, files, sound, video."""
+
+
+def media(content: Any, depth: int = _DEPTH) -> int:
+    """Return how many parts of a message's content are no text: pictures, files, sound, video."""
+    found = 0
+    for part in items(content) if depth else ():
+        if not isinstance(part, str):
+            found += any(get(part, name) is not None for name in _MEDIA) + media(get(part, "content"), depth - 1)
+    return found
+
+
 def definitions(tools: Any) -> str:
     """Return the TypeScript that OpenAI is known to show a model for function definitions; "" where there are none."""
     functions = [get(tool, "function") or tool for tool in items(tools)]

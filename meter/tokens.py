@@ -94,6 +94,29 @@ def _count_outside(request: Mapping[str, Any], count: Count) -> int:
     return prompt.PER_MESSAGE + 1 + sum(map(count, outside)) if outside else 0
 
 
+def is_whole(request: object) -> bool:
+    """Tell whether all that a request shows a model is counted: a picture by its URL, or a file, counts as nothing."""
+    if not isinstance(request, Mapping):
+        return True
+    model = request.get("model")
+    model = model if isinstance(model, str) else ""
+    for name in ("messages", "input"):
+        for message in prompt.items(request.get(name)):
+            for inside in ("content", "output"):
+                content = prompt.get(message, inside)
+                if type(content) is list and not _is_counted(content, model):
+                    return False
+    return True
+
+
+def _is_counted(content: list[Any], model: str) -> bool:
+    media = prompt.media(content)
+    if not media:
+        return True
+    counter = _counter(encoding_for(model))
+    return sum(_count_picture(*each, model, counter) > 0 for each in prompt.pictures(content)) == media
+
+
 def is_ready(model: str) -> bool:
     """Tell whether a model's text can be counted at once; loading its vocabulary takes a quarter of a second."""
     if not _counters:

@@ -14,9 +14,11 @@ from meter.ledger import Query, open_ledger
 from meter.model import resolve
 from meter.reports.drift import drift
 from meter.through import pass_through
+from meter.tokens import is_whole
 from meter.usage import Usage
 from tests.commands import run
 from tests.made import entry
+from tests.test_images import PNG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,6 +128,40 @@ def test_a_counted_figure_is_corrected_and_says_so(metered: meter.Meter) -> None
     assert "10 in, 0 out, counted by us, its input corrected by the drift of our counts; our own count: 8 in" in shown
     # and it is no measure of itself
     assert not has_both(found)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "image_url", "image_url": {"url": "https://example.com/large.png"}},
+        {"type": "file", "file": {"file_id": "file-1"}},
+        {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}},
+        {"type": "document", "source": {"type": "url", "url": "https://example.com/long.pdf"}},
+        {"fileData": {"fileUri": "gs://bucket/film.mp4"}},
+        {"type": "tool_result", "content": [{"type": "image", "source": {"type": "url", "url": "https://a.b/c.png"}}]},
+    ],
+    ids=lambda part: part.get("type", "gemini"),
+)
+def test_what_our_count_takes_for_nothing_teaches_no_factor(part: dict[str, Any], metered: meter.Meter) -> None:
+    """The picture is 1,000 tokens by the provider and none by us: that says nothing of text."""
+    request = {**REQUEST, "messages": [{"role": "user", "content": [{"type": "text", "text": "What is it?"}, part]}]}
+    usage = {"prompt_tokens": 1_012, "completion_tokens": 5, "total_tokens": 1_017}
+    for _ in range(FEW):
+        pass_through(metered._books, "completion", dict(request), lambda _: {"id": "a", "model": "x", "usage": usage})
+    *_, last = metered.ledger.entries(Query())
+    assert (last.flags, has_both(last)) == (("uncounted",), False)
+    assert metered._books.calibration.estimate(ASKED, 100) == 125
+    assert sum(each.calls for each in metered.ledger.counts(LAST)) == FEW
+
+
+def test_a_picture_whose_size_is_known_is_counted() -> None:
+    url = f"data:image/png;base64,{PNG}"
+    content = [{"type": "text", "text": "What is it?"}, {"type": "image_url", "image_url": {"url": url}}]
+    request = {**REQUEST, "messages": [{"role": "user", "content": content}]}
+    assert is_whole(request)
+    assert not is_whole({**request, "model": "mistral-large"})
+    assert is_whole(REQUEST)
+    assert is_whole({**REQUEST, "messages": [{"role": "user", "content": [{"type": "text", "text": "Hello"}]}]})
 
 
 def test_a_stated_figure_is_left_as_it_is(metered: meter.Meter) -> None:

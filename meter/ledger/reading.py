@@ -47,7 +47,7 @@ _COUNTS = """
     FROM (SELECT * FROM entries ORDER BY seq DESC LIMIT ?)
     WHERE kind = ? AND outcome = ? AND usage_source = 'provider' AND counted_input_tokens > 0 AND input_tokens > 0
     AND NOT (input_audio_tokens OR input_image_tokens OR input_video_tokens OR clamped)
-    AND ifnull(instr(flags, '"mock"'), 0) = 0
+    AND ifnull(instr(flags, '"mock"') + instr(flags, '"uncounted"'), 0) = 0
     GROUP BY model_asked, model, provider
 """
 """What calibration.has_both says of an entry, for all at once."""
