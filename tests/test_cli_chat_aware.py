@@ -125,7 +125,7 @@ def test_a_tool_that_the_model_calls_is_answered_with_the_figures_of_the_report(
     # what the first request cost is in it: 40 x 0.15 + 10 x 0.6 millionths
     assert text.endswith(": 2 calls, 140 tokens in, 30 out, 1.00 USD.")
     assert json.loads(figures)["cost"] == "1.000012"
-    assert "On gpt-4o they would have cost" in results[1]["content"]
+    assert "On gpt-4o the same would have cost" in results[1]["content"]
     # every request is an entry of this conversation, and the line under the answer is about all of them
     asked, finished = entries(ledger_path)
     assert asked.session == finished.session is not None

@@ -161,7 +161,7 @@ def test_what_is_unknown_is_said_and_is_not_0(path: Path) -> None:
     # 100 x 2.50 + 20 x 10 USD per million: what it costs where it is served now stays unknown
     assert figures(other)["cost"] is None
     assert figures(other)["other"]["cost"] == "0.00045"
-    assert "cost unknown. On gpt-4o they would have cost 0.00045 USD." in text(other)
+    assert "cost unknown. On gpt-4o the same would have cost 0.00045 USD." in text(other)
 
 
 def test_a_conversation_is_the_one_named_or_that_of_the_last_call(path: Path) -> None:
@@ -363,6 +363,22 @@ def run(*command: str, **env: str) -> subprocess.CompletedProcess[str]:
         check=False,
         stdin=subprocess.DEVNULL,
     )
+
+
+def test_ctrl_c_ends_it_while_it_waits_for_a_question(path: Path) -> None:
+    command = [sys.executable, "-m", "meter_mcp", "--user", "alice", "--ledger", str(path)]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, env=environ(), text=True, **pipes) as running:
+        assert running.stdin is not None
+        assert running.stdout is not None
+        assert running.stderr is not None
+        client = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+        running.stdin.write(json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": client}) + "\n")
+        running.stdin.flush()
+        assert json.loads(running.stdout.readline())["result"]["serverInfo"]["name"] == "meter"
+        running.send_signal(signal.SIGINT)
+        assert running.wait() == -signal.SIGINT
+        assert running.stderr.read() == ""
 
 
 @contextmanager

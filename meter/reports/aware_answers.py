@@ -145,7 +145,7 @@ def other_model(asked: Asked, *, model: str, month: str | None = None) -> Told:
         notes.append("calls of no named model stay as they were charged")
     if meant.name in names:
         notes.append(f"calls that {meant.name} served stay as they were charged")
-    said = f"{_month_said(today)}: {_said(today)}. On {meant.name} they would have cost {_cost_said(after)}"
+    said = f"{_month_said(today)}: {_said(today)}. On {meant.name} the same would have cost {_cost_said(after)}"
     other = {name: value for name, value in _costs(after).items() if name not in _COUNTS}
     text = f"{said}{_times(today, after)}. This rests on: {'; '.join(notes)}."
     return _told(text, {**figures, "other": other, "notes": notes})

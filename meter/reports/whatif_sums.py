@@ -30,7 +30,7 @@ _PARTS = ("cache_read", "cache_write", "cache_write_1h")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Move:
-    """Some calls, and what they would have cost instead."""
+    """Some calls, and what the same would have cost instead."""
 
     model: str | None = None
     """As it was served; None is every model."""

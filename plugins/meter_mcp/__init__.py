@@ -13,6 +13,7 @@ import json
 import logging
 import os
 import secrets
+import signal
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -136,6 +137,8 @@ def answered(tool: meter.Tool, arguments: dict[str, Any] | None) -> CallToolResu
 async def _over_stdio(served: Server[Any]) -> None:
     from mcp import stdio_server
 
+    # the thread that reads stdin cannot be stopped: what would wait for it ends at once, and has nothing to finish
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     async with stdio_server() as (read, write):
         await served.run(read, write, served.create_initialization_options())
 
