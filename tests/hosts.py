@@ -21,6 +21,7 @@ import subprocess
 import sys
 import threading
 import tomllib
+import zipfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -34,11 +35,14 @@ SOURCE = os.pathsep.join([str(ROOT), str(ROOT / "plugins")])
 
 @dataclass(frozen=True)
 class Host:
-    """An environment: its name, what pip installs into it, and what it installs there afterwards without its needs."""
+    """An environment: its name, and what pip installs into it."""
 
     name: str
     requirements: tuple[str, ...] = ()
-    alone: tuple[str, ...] = ()
+    alone: str = ""
+    """What is installed at last, without its needs."""
+    listed: str = ""
+    """The file in the wheel of that which lists what it needs instead."""
     with_meter: bool = True
     """Whether what meter depends on is installed too."""
 
@@ -51,7 +55,7 @@ class Host:
     @cached_property
     def folder(self) -> Path:
         """Return where it is kept: another one for each set of needs."""
-        asked = json.dumps([sys.version, self.needs, self.alone])
+        asked = json.dumps([sys.version, self.needs, self.alone, self.listed])
         return CACHE / "meter" / "hosts" / f"{self.name}-{hashlib.sha256(asked.encode()).hexdigest()[:12]}"
 
     def python(self) -> Path:
@@ -77,15 +81,30 @@ class Host:
         return None
 
     def _install(self) -> str | None:
-        pip = (str(self.folder / "bin" / "python"), "-m", "pip", "install", "--quiet")
-        steps = [(sys.executable, "-m", "venv", "--clear", str(self.folder)), (*pip, *self.needs)]
+        """Install all, in as few steps as there are; return pip's last words where it fails."""
+        pip = (str(self.folder / "bin" / "python"), "-m", "pip")
+        steps: list[tuple[str, ...]] = [(sys.executable, "-m", "venv", "--clear", str(self.folder))]
         if self.alone:
-            steps.append((*pip, "--no-deps", *self.alone))
+            steps.append((*pip, "download", "--quiet", "--no-deps", "--dest", str(self.folder), self.alone))
+        if self.listed:
+            steps.append((*pip, "install", "--quiet", "-r", str(self.folder / "listed.txt")))
+        # after what a host lists with exact pins, as whoever installs meter beside it does
+        steps.append((*pip, "install", "--quiet", *self.needs))
+        if self.alone:
+            steps.append((*pip, "install", "--quiet", "--no-deps", "--find-links", str(self.folder), self.alone))
         for step in steps:
             ran = subprocess.run(step, capture_output=True, text=True, check=False, env=_PLAIN)
             if ran.returncode != 0:
-                return (ran.stderr.strip().splitlines() or [f"pip ended with {ran.returncode}"])[-1]
+                return (ran.stderr.strip().splitlines() or [f"{step[1:4]} ended with {ran.returncode}"])[-1]
+            if self.listed and "download" in step:
+                self._take_list()
         return None
+
+    def _take_list(self) -> None:
+        (wheel,) = self.folder.glob("*.whl")
+        with zipfile.ZipFile(wheel) as packed:
+            (name,) = [each for each in packed.namelist() if each.rpartition("/")[2] == self.listed]
+            (self.folder / "listed.txt").write_bytes(packed.read(name))
 
 
 _PLAIN = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
