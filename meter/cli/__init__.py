@@ -23,6 +23,7 @@ COMMANDS = {
     "export": "Write what the ledger holds for other tools.",
     "forecast": "Show what this month and the next ones will have cost, and who crosses their fee when.",
     "fx": "Set and list exchange rates.",
+    "init": "Write meter.toml, say what to paste, wait for the first call.",
     "ledger": "Look at the ledger, prove it and recover it.",
     "plan": "Add and list plans.",
     "plugins": "Enable, disable and list plugins.",

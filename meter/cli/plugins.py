@@ -52,12 +52,13 @@ def enable(name: str) -> None:
 @click.argument("name")
 def disable(name: str) -> None:
     """Have a plugin loaded no longer."""
+    from meter.cli import config
     from meter.errors import UnknownName, suggest
     from meter.plugins import module_of
 
     known = {point.name: point.value for point in _entry_points()}
     module = known.get(name) or module_of(name)
-    written = _written(_file())
+    written = _written(config.written())
     if module not in map(module_of, written):
         raise UnknownName(f'"{name}" is not enabled.{suggest(name, written)} `meter plugins` lists what is.')
     _write(name, module, wanted=False)
@@ -99,17 +100,6 @@ def _exists(module: str) -> bool:
         return False
 
 
-def _file() -> TOMLDocument:
-    """Return meter.toml; raise SettingsError where something in it cannot be used."""
-    import tomlkit
-
-    from meter import settings
-
-    settings.load()  # which says what is wrong with it
-    path = settings.config_path()
-    return tomlkit.parse(path.read_text("utf-8-sig")) if path.exists() else tomlkit.document()
-
-
 def _written(file: TOMLDocument) -> list[str]:
     """Return what meter.toml enables, whatever METER_PLUGINS says."""
     from meter.plugins import named
@@ -119,23 +109,20 @@ def _written(file: TOMLDocument) -> list[str]:
 
 def _write(name: str, module: str, *, wanted: bool) -> None:
     """Write into meter.toml what is enabled, and leave all else in it as it is."""
-    import tomlkit
-
     from meter import settings
-    from meter.cli.file import put_file
+    from meter.cli import config
     from meter.plugins import module_of
 
-    path, file = settings.config_path(), _file()
+    path, file = settings.config_path(), config.written()
     written = _written(file)
     state = "enabled" if wanted else "disabled"
     if wanted == (module in map(module_of, written)):
         click.echo(f"{name} is {state} already.")
         return
     listed = [*written, module] if wanted else [each for each in written if module_of(each) != module]
-    path.parent.mkdir(parents=True, exist_ok=True)
     if listed:
         file["plugins"] = ",".join(listed)
     else:
         file.pop("plugins", None)
-    put_file(str(path), [tomlkit.dumps(file)])
+    config.write(file)
     click.echo(f"{name} is {state}, in {path}.")
