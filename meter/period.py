@@ -247,6 +247,7 @@ def period_at(anchor: datetime, interval: Interval, at: datetime, zone_name: str
     return Window(since, until, zone_name)
 
 
+@functools.lru_cache(maxsize=32_768)  # a report asks for fee and net, a what-if for other fees at the same instants
 def nth_period(anchor: datetime, interval: Interval, at: datetime, zone_name: str) -> tuple[int, datetime, datetime]:
     """Return the number, beginning and end of the billing period that holds an instant, the anchor's being 0."""
     if at < anchor:

@@ -155,6 +155,9 @@ class Subscription:
 
     def _accruals(self, price_nanos: int, instants: Iterable[datetime]) -> Iterator[int]:
         """Yield R(t) - R(since), each counted from the anchor and rounded there: phases add up to their whole."""
+        if not price_nanos:
+            yield from (0 for _ in instants)
+            return
         anchor = self.anchor or self.since
         n, begins, ends = 0, anchor, anchor
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from meter.reports.whatif_ledger import Memory
     from meter.reports.whatif_moves import Moves
     from meter.reports.whatif_scenario import Cap, Scenario
-    from meter.reports.whatif_ways import Way
+    from meter.reports.whatif_ways import Labels, Way
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,29 +95,41 @@ def whatif(ledger: Ledger, ask: Ask, scenario: Scenario, target: Fraction | None
     )
 
 
+@dataclass(frozen=True)
+class _Terms:
+    """What a report was made with, but for its calls."""
+
+    subscriptions: list[Subscription]
+    slices: Sequence[Slice]
+    ask: Ask
+    real: Real
+    overages: Overages
+
+    def earned(self) -> Mapping[str | None, Earned]:
+        """Return what each user's subscriptions earned."""
+        return earned_by_user(self.subscriptions, self.slices, self.ask, self.real, self.overages)
+
+
 class World:
     """A ledger and what of it is imagined otherwise; each question is asked of the ledger once."""
 
     def __init__(self, ledger: Ledger, ask: Ask, scenario: Scenario) -> None:
         self._ledger, self._ask, self._scenario = ledger, ask, scenario
         self._memory: Memory = {}
-        self._made: dict[tuple[Move, ...], Report] = {}
-        self._earned: tuple[Any, Mapping[str | None, Earned]] | None = None
+        self._made: dict[Any, Report] = {}
+        self._earned: tuple[_Terms, Mapping[str | None, Earned]] | None = None
         self.as_it_is = cast("Ledger", Imagined(ledger, self._memory))
         """The ledger, asked each question once."""
 
     def report(self, moves: Sequence[Move] = (), *, imagined: bool = False, scenario: Scenario | None = None) -> Report:
         """Return the report by user; with other fees and another use only where `imagined`."""
         meant = scenario or self._scenario
-        is_plain = not imagined or (meant.usage == 1 and fee_of(meant) is None)
-        if is_plain and tuple(moves) in self._made:
-            return self._made[tuple(moves)]
-        usage, fee = (1, None) if is_plain else (meant.usage, fee_of(meant))
-        world = Imagined(self._ledger, self._memory, moves=tuple(moves), usage=usage, fee=fee)
-        made = summarize(cast("Ledger", world), self._ask, earned_by_user if fee else self._earn)
-        if is_plain:
-            self._made[tuple(moves)] = made
-        return made
+        usage, fee = (meant.usage, fee_of(meant)) if imagined else (Fraction(1), None)
+        key = tuple(moves), usage, (tuple(meant.prices.items()), meant.fee_change) if fee else None
+        if key not in self._made:
+            world = Imagined(self._ledger, self._memory, moves=tuple(moves), usage=usage, fee=fee)
+            self._made[key] = summarize(cast("Ledger", world), self._ask, earned_by_user if fee else self._earn)
+        return self._made[key]
 
     def _earn(
         self,
@@ -128,11 +140,28 @@ class World:
         overages: Overages,
     ) -> Mapping[str | None, Earned]:
         """Return what was earned: at the same fees that is the same, but for what is billed beyond them."""
+        terms = _Terms(subscriptions, slices, ask, real, overages)
         if overages.accrued or overages.unknown:
-            return earned_by_user(subscriptions, slices, ask, real, overages)
-        if self._earned is None or self._earned[0] != slices:
-            self._earned = slices, earned_by_user(subscriptions, slices, ask, real, overages)
+            return terms.earned()
+        if self._earned is None or self._earned[0].slices != slices:
+            self._earned = terms, terms.earned()
         return self._earned[1]
+
+    def _at_fees_of(self, moves: Sequence[Move], scenario: Scenario) -> Mapping[Labels, tuple[Nanos, Nanos]]:
+        """Return what names a line to its revenue and fee, at a scenario's fees.
+
+        Without real charges and overages only the accruals are others, so that is all that is made anew.
+        """
+        fee, known = fee_of(scenario), self._earned
+        is_plain = known is not None and self._ask.basis == "calendar" and not known[0].real.events
+        if fee is None or known is None or not is_plain:
+            rows = self.report(moves, imagined=True, scenario=scenario).rows
+            return {row.labels: (row.revenue_nanos or 0, row.fee_nanos or 0) for row in rows}
+        terms, code = known[0], self._ask.currency
+        scale = terms.slices[0].scale if terms.slices else 1
+        earned = replace(terms, subscriptions=[fee(each) for each in terms.subscriptions]).earned()
+        fields = ((line, each.fields(code, scale)) for line, each in earned.items())
+        return {(line,): (each["revenue_nanos"], each["fee_nanos"]) for line, each in fields}
 
     def ways(self, moves: Sequence[Move], target: Fraction) -> Iterator[Way]:
         """Yield the ways back to a margin."""
@@ -141,7 +170,7 @@ class World:
             base=self.report(imagined=True),
             after=self.report(moves, imagined=True),
             subscriptions=self._ledger.subscriptions(),
-            report=lambda meant: self.report(moves, imagined=True, scenario=meant),
+            earned=lambda meant: self._at_fees_of(moves, meant),
         )
         yield from ways_back(ground, target)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import partial
 from math import lcm
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from meter.reports.money import total_of
 from meter.reports.portfolio import kind_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from meter.reports.money import Nanos
     from meter.reports.row import Row
@@ -39,13 +38,8 @@ class Stake:
 
     def capped(self, cost: Nanos, cap: Cap | None) -> Nanos:
         """Return a cost cut at a cap; one of the fee is for those who pay one."""
-        if cap is None:
-            return cost
-        if cap.nanos is not None:
-            return min(cost, cap.nanos)
-        if not self.pays or cap.share is None:
-            return cost
-        return min(cost, whole(cap.share * self.fee))
+        limit = _limit(self, cap)
+        return cost if limit is None else min(cost, limit)
 
     def at(self, factor: Fraction) -> Nanos:
         """Return the cost where swapped calls cost so many times as much."""
@@ -108,89 +102,108 @@ def pays(row: Row) -> bool:
     return kind_of(row) in {"paying", "unmetered"}
 
 
-def rung(stakes: Sequence[Stake], factor: Fraction, cap: Cap | None, *, breaks_even: bool = False) -> Rung:
+def rung(stakes: Sequence[Stake], factor: Fraction, cap: Cap | None) -> Rung:
     """Return the business at one factor."""
-    costs = [stake.capped(stake.at(factor), cap) for stake in stakes]
-    losses = [
-        cost - stake.revenue for stake, cost in zip(stakes, costs, strict=True) if stake.pays and cost > stake.revenue
-    ]
-    return Rung(
-        factor=factor,
-        breaks_even=breaks_even,
-        cost=total_of(costs),
-        revenue=total_of(stake.revenue for stake in stakes),
-        loss_makers=len(losses),
-        lost=total_of(losses),
-    )
+    return Whole(stakes, cap).rung(factor)
 
 
-class _Whole:
+class Whole:
     """Stakes in one unit so small that each amount is a whole number of it: those are multiplied and added fast."""
 
-    def __init__(self, stakes: Sequence[Stake]) -> None:
-        amounts = (Fraction(each) for stake in stakes for each in (stake.cost, stake.swapped, stake.revenue))
-        self._unit = lcm(*{amount.denominator for amount in amounts})
+    def __init__(self, stakes: Sequence[Stake], cap: Cap | None = None) -> None:
+        limits = [_limit(stake, cap) for stake in stakes]
+        amounts = (each for stake in stakes for each in (stake.cost, stake.swapped, stake.revenue))
+        self._unit = lcm(*{each.denominator for each in (*amounts, *limits) if each is not None})
         self._stakes = [
-            (int(each.cost * self._unit), int(each.swapped * self._unit), int(each.revenue * self._unit), each.pays)
-            for each in stakes
+            (self._in(each.cost), self._in(each.swapped), self._in(each.revenue), each.pays, limit)
+            for each, limit in zip(stakes, (None if each is None else self._in(each) for each in limits), strict=True)
         ]
-        self._revenue = sum(revenue for _, _, revenue, _ in self._stakes)
+        self._revenue = sum(revenue for _, _, revenue, _, _ in self._stakes)
+        # what nothing cuts lies on a line
+        self._cost = sum(own for own, _, _, _, limit in self._stakes if limit is None)
+        self._swapped = sum(swapped for _, swapped, _, _, limit in self._stakes if limit is None)
+        self._cut = [(own, swapped, limit) for own, swapped, _, _, limit in self._stakes if limit is not None]
+
+    def _in(self, amount: Nanos) -> int:
+        return amount.numerator * (self._unit // amount.denominator)
+
+    @property
+    def revenue(self) -> Nanos:
+        """What all bring."""
+        return whole(Fraction(self._revenue, self._unit))
+
+    def cost(self, factor: Fraction) -> Nanos:
+        """Return what all cost at one factor."""
+        return whole(Fraction(self._at(factor), self._unit * factor.denominator))
+
+    def margin(self, factor: Fraction) -> Fraction | None:
+        """Return the margin at one factor; None without revenue."""
+        revenue = self._revenue * factor.denominator
+        return margin_of(revenue, revenue - self._at(factor))
+
+    def _at(self, factor: Fraction) -> int:
+        over, more = factor.denominator, factor.numerator - factor.denominator
+        cut = sum([min(own * over + more * swapped, limit * over) for own, swapped, limit in self._cut])
+        return self._cost * over + more * self._swapped + cut
 
     def rung(self, factor: Fraction, *, breaks_even: bool = False) -> Rung:
         """Return the business at one factor."""
-        times, over = factor.numerator, factor.denominator
-        cost = lost = loss_makers = 0
-        for own, swapped, revenue, is_paying in self._stakes:
-            would = own * over + (times - over) * swapped
-            cost += would
-            if is_paying and would > revenue * over:
-                loss_makers += 1
-                lost += would - revenue * over
-        unit = self._unit * over
+        over, more = factor.denominator, factor.numerator - factor.denominator
+        lost = loss_makers = 0
+        for own, swapped, revenue, is_paying, limit in self._stakes:
+            if is_paying:
+                would = own * over + more * swapped
+                if limit is not None and would > limit * over:
+                    would = limit * over
+                if would > revenue * over:
+                    loss_makers += 1
+                    lost += would - revenue * over
         return Rung(
             factor=factor,
             breaks_even=breaks_even,
-            cost=whole(Fraction(cost, unit)),
-            revenue=whole(Fraction(self._revenue, self._unit)),
+            cost=self.cost(factor),
+            revenue=self.revenue,
             loss_makers=loss_makers,
-            lost=whole(Fraction(lost, unit)),
+            lost=whole(Fraction(lost, self._unit * over)),
         )
 
 
-def rungs(stakes: Sequence[Stake], cap: Cap | None) -> Callable[..., Rung]:
-    """Return what makes the rung of a factor, for many of them."""
-    return partial(rung, stakes, cap=cap) if cap else _Whole(stakes).rung
+def _limit(stake: Stake, cap: Cap | None) -> Nanos | None:
+    """Return the most that a line may cost; None where nothing cuts it."""
+    if cap is None:
+        return None
+    if cap.nanos is not None:
+        return cap.nanos
+    return whole(cap.share * stake.fee) if stake.pays and cap.share is not None else None
 
 
 def ladder(stakes: Sequence[Stake], cap: Cap | None) -> list[Rung]:
     """Return the rungs, the factor at which it breaks even among them where there is one above 0."""
-    make = rungs(stakes, cap)
-    found = [make(Fraction(factor)) for factor in FACTORS]
-    even = break_even(stakes, cap)
+    made = Whole(stakes, cap)
+    found = [made.rung(Fraction(factor)) for factor in FACTORS]
+    even = break_even(made, stakes, is_cut=cap is not None)
     if even is not None:
-        made = make(even, breaks_even=True)
         # what is sought to a millionth is as much as the revenue by what it is
-        found.append(replace(made, cost=made.revenue))
+        found.append(replace(made.rung(even, breaks_even=True), cost=made.revenue))
     return sorted(found, key=lambda each: (each.factor, each.breaks_even))
 
 
-def break_even(stakes: Sequence[Stake], cap: Cap | None) -> Fraction | None:
+def break_even(made: Whole, stakes: Sequence[Stake], *, is_cut: bool) -> Fraction | None:
     """Return the factor at which cost and revenue are the same; None where no factor from 0 on is.
 
     Exact without a cap: 1 + (revenue - cost) / cost of the swapped calls. A cap bends the line, so there it is sought
     to a millionth.
     """
-    cost, swapped = total_of(each.cost for each in stakes), total_of(each.swapped for each in stakes)
-    revenue = total_of(each.revenue for each in stakes)
+    revenue, swapped = made.revenue, total_of(each.swapped for each in stakes)
     if not swapped or not revenue:
         return None
-    even = 1 + Fraction(revenue - cost) / swapped
-    if cap is None:
+    if not is_cut:
+        even = 1 + Fraction(revenue - made.cost(Fraction(1))) / swapped
         return even if even >= 0 else None
     low, high = Fraction(0), Fraction(1_000)
-    if rung(stakes, low, cap).cost > revenue or rung(stakes, high, cap).cost < revenue:
+    if made.cost(low) > revenue or made.cost(high) < revenue:
         return None
     while high - low > Fraction(1, 1_000_000):
         middle = Fraction(round((low + high) / 2 * 10**7), 10**7)
-        low, high = (middle, high) if rung(stakes, middle, cap).cost <= revenue else (low, middle)
+        low, high = (middle, high) if made.cost(middle) <= revenue else (low, middle)
     return low

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from math import lcm
 from typing import TYPE_CHECKING
 
 from meter.lang import say
+from meter.reports.margin import margin_of
 from meter.reports.money import amount, shown, total_of
-from meter.reports.whatif_ladder import rung, rungs, stakes_of
+from meter.reports.whatif_ladder import Stake, Whole, stakes_of
 from meter.reports.whatif_scenario import Cap, Scenario, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from meter.plan import Subscription
     from meter.reports.money import Nanos
     from meter.reports.summary import Report
-    from meter.reports.whatif_ladder import Stake
+
+    Labels = tuple[str | None, ...]
 
 CLOSE = Fraction(2, 1000)
 """How far above the target a way may end: it is given in as many digits as that takes."""
@@ -47,8 +50,8 @@ class Ground:
     """Without the swap."""
     after: Report
     subscriptions: Sequence[Subscription]
-    report: Callable[[Scenario], Report]
-    """The report of the same calls at a scenario's fees."""
+    earned: Callable[[Scenario], Mapping[Labels, tuple[Nanos, Nanos]]]
+    """What names a line to its revenue and its fee for the whole window, at a scenario's fees."""
 
 
 def ways_back(ground: Ground, target: Fraction) -> Iterator[Way]:
@@ -56,17 +59,22 @@ def ways_back(ground: Ground, target: Fraction) -> Iterator[Way]:
     moved = stakes_of(ground.base, ground.after)
     if ground.scenario.swaps:
         yield _share(ground.scenario, moved, target)
-    now = [replace(stake, cost=stake.cost + stake.swapped, swapped=0) for stake in moved]
+    now = [_with(stake, stake.cost + stake.swapped) for stake in moved]
     yield _cap(now, target)
     yield _fees(ground, now, target)
 
 
+def _with(stake: Stake, cost: Nanos) -> Stake:
+    """Return a line with all of its cost."""
+    return Stake(cost=cost, swapped=0, revenue=stake.revenue, fee=stake.fee, pays=stake.pays)
+
+
 def _share(scenario: Scenario, stakes: Sequence[Stake], target: Fraction) -> Way:
     """Return how much of the calls can stay with the other model: costs lie on a line between none and all."""
-    make = rungs(stakes, scenario.cap)
+    made = Whole(stakes, scenario.cap)
 
     def margin(share: Fraction) -> Fraction | None:
-        return make(1 + share / scenario.share).margin
+        return made.margin(1 + share / scenario.share)
 
     found = nearest(margin, target, (Fraction(0), scenario.share), falls=True)
     of = ", ".join(swap.model for swap in scenario.swaps)
@@ -88,10 +96,7 @@ def _share(scenario: Scenario, stakes: Sequence[Stake], target: Fraction) -> Way
 
 def _cap(stakes: Sequence[Stake], target: Fraction) -> Way:
     """Return the share of the fee that no payer may cost more than."""
-
-    def margin(share: Fraction) -> Fraction | None:
-        return rung(stakes, Fraction(1), Cap(share=share)).margin
-
+    margin = _capping(stakes)
     highest = max((Fraction(each.cost) / each.fee for each in stakes if each.pays and each.fee), default=Fraction(0))
     found = nearest(margin, target, (Fraction(0), highest + 1), falls=True)
     if found is None:
@@ -112,11 +117,29 @@ def _cap(stakes: Sequence[Stake], target: Fraction) -> Way:
     )
 
 
+def _capping(stakes: Sequence[Stake]) -> Callable[[Fraction], Fraction | None]:
+    """Return what tells the margin at a cap, for many of them: in whole numbers of the smallest unit it takes."""
+    paying = [each for each in stakes if each.pays]
+    unit = lcm(*{amount.denominator for each in paying for amount in (each.cost, each.fee)})
+    pairs = [
+        tuple(amount.numerator * (unit // amount.denominator) for amount in (each.cost, each.fee)) for each in paying
+    ]
+    others = Fraction(total_of(each.cost for each in stakes if not each.pays))
+    revenue = total_of(each.revenue for each in stakes)
+
+    def margin(share: Fraction) -> Fraction | None:
+        times, over = share.numerator, share.denominator
+        cut = sum([min(cost * over, times * fee) for cost, fee in pairs])
+        return margin_of(revenue, revenue - others - Fraction(cut, unit * over))
+
+    return margin
+
+
 def _fees(ground: Ground, stakes: Sequence[Stake], target: Fraction) -> Way:
     """Return the change of all fees: revenue lies on a line, but for roundings, which the last report sees to."""
     meant = ground.scenario
     cost = total_of(stake.capped(stake.cost, meant.cap) for stake in stakes)
-    here, there = (_revenue(ground.report(_raised(meant, Fraction(change)))) for change in (0, 1))
+    here, there = (_revenue(ground.earned(_raised(meant, Fraction(change)))) for change in (0, 1))
     if there == here:
         return Way(name="fees", option=None, margin=None, does=say("nobody pays a fee that could change"))
 
@@ -130,11 +153,16 @@ def _fees(ground: Ground, stakes: Sequence[Stake], target: Fraction) -> Way:
             name="fees", option=None, margin=None, does=say("not even {factor:,} times as dear", factor=_HIGHEST)
         )
     raised = _raised(meant, found)
-    made = ground.report(raised)
+    earned = ground.earned(raised)
+    now = (
+        Stake(cost=each.cost, swapped=0, revenue=revenue, fee=fee, pays=each.pays and bool(fee or revenue))
+        for each, row in zip(stakes, ground.base.rows, strict=True)
+        for revenue, fee in (earned.get(row.labels, (0, 0)),)
+    )
     return Way(
         name="fees",
         option=" ".join(_fee_options(raised)),
-        margin=rung(stakes_of(made, made), Fraction(1), meant.cap).margin,
+        margin=Whole(list(now), meant.cap).margin(Fraction(1)),
         does=_prices(ground.subscriptions, raised),
     )
 
@@ -166,8 +194,8 @@ def _prices(subscriptions: Sequence[Subscription], scenario: Scenario) -> str:
     return listed if len(plans) <= 3 else say("{plans} and {count:,} more", plans=listed, count=len(plans) - 3)
 
 
-def _revenue(report: Report) -> Nanos:
-    return total_of(row.revenue_nanos or 0 for row in report.rows)
+def _revenue(earned: Mapping[Labels, tuple[Nanos, Nanos]]) -> Nanos:
+    return total_of(revenue for revenue, _ in earned.values())
 
 
 def nearest(
