@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import json
 import pkgutil
@@ -73,10 +74,16 @@ def unit(path: Path) -> str:
     return path.relative_to(ROOT).parts[0].removesuffix(".py")
 
 
+@functools.cache
+def parsed(path: Path) -> ast.Module:
+    """Return a module's tree; it is read by many tests and changed by none."""
+    return ast.parse(path.read_text("utf-8"))
+
+
 def imports(path: Path) -> list[tuple[str, ast.AST]]:
     """Return every imported module of a file with its node, those for annotations included."""
     found: list[tuple[str, ast.AST]] = []
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             found += [(alias.name, node) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -121,7 +128,7 @@ def test_imports_point_one_way(path: Path) -> None:
 def test_a_heavy_library_has_one_home_inside_functions(library: str) -> None:
     for path in ROOT.rglob("*.py"):
         where = str(path.relative_to(ROOT))
-        tree = ast.parse(path.read_text("utf-8"))
+        tree = parsed(path)
         top = {id(node) for node in tree.body}
         for name, node in imports(path):
             if name.split(".")[0] != library:
@@ -244,7 +251,7 @@ def test_a_public_name_has_a_docstring_and_is_no_module(name: str) -> None:
 
 @pytest.mark.parametrize("path", sorted((ROOT.parent / "plugins").glob("*/*.py")), ids=lambda path: path.parent.name)
 def test_a_plugin_sees_only_what_is_public(path: Path) -> None:
-    tree = ast.parse(path.read_text("utf-8"))
+    tree = parsed(path)
     for name, _ in imports(path):
         assert not name.startswith(("meter.", "plugins")), name
         assert not (name.startswith("meter_") and name.split(".")[0] != path.parent.name), name
@@ -264,7 +271,7 @@ def test_an_unknown_public_name_is_an_attribute_error() -> None:
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_module_says_what_it_is(path: Path) -> None:
-    assert ast.get_docstring(ast.parse(path.read_text("utf-8")))
+    assert ast.get_docstring(parsed(path))
 
 
 def test_every_module_can_be_imported() -> None:
