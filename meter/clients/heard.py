@@ -17,7 +17,7 @@ from meter.usage.events import decoded, events_of
 from meter.usage.streams import Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from meter.attempt import Attempt
     from meter.clients.endpoints import Endpoint
@@ -30,7 +30,6 @@ _BLANK = re.compile(rb"\n\r?\n|\r\r|\}[\r\n]+\Z")
 """The end of an event: a blank line, or that of a line of JSON."""
 _TAIL = 64
 """Bytes of one chunk that are looked at again with the next: a mark may be cut in two."""
-_DATA = re.compile(r"^data:(.*)", re.MULTILINE)
 _SEVERAL = re.compile(r"\ndata:[^\n]*\ndata:")
 """An event that has its data in several lines; the break before it lets the search be quick."""
 _MODELS, _IDS = ("model", "modelVersion"), ("id", "responseId")
@@ -156,7 +155,12 @@ class Heard:
         choices = self.attempt.request.get("n")
         reading = Reading(provider, choices=choices if type(choices) is int and choices > 0 else 1)
         if b"data:" in content:
-            reading.feed_texts(_data(content.decode("utf-8", errors="replace")))
+            body = content.decode("utf-8", errors="replace")
+            if _SEVERAL.search(f"\n{body}"):
+                for data in _joined(body):
+                    reading.feed_text(data)
+            else:
+                reading.feed_body(body)
         else:
             for event in events_of(content):
                 reading.feed(event)
@@ -165,11 +169,6 @@ class Heard:
 
 def _ending(outcome: Outcome, said: Said, error: str | None = None) -> Ending:
     return Ending(outcome=outcome, stated=said.usage, answers=(said,), error=error)
-
-
-def _data(content: str) -> Iterable[str]:
-    """Return the data of each server-sent event."""
-    return _joined(content) if _SEVERAL.search(f"\n{content}") else _DATA.findall(content)
 
 
 def _joined(content: str) -> Iterator[str]:

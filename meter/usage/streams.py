@@ -7,6 +7,7 @@ states another part of the input: else it is the figure of an event that does no
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from meter.model import canonical_provider
@@ -17,10 +18,14 @@ from meter.usage.reading import find, texts_seen, tier_of, usage_from, usage_of
 from meter.usage.tables import by_name, fitting, ordered, spare_doors, spares
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+    from collections.abc import Iterable, Iterator, Mapping, Set
 
     from meter.usage.table import Steps, Table
     from meter.usage.value import Usage
+
+
+_DATA_LINE = "data:"
+_DATA = re.compile(r"^data:(.*)", re.MULTILINE)
 
 
 def usage_of_stream(stream: Iterable[object] | str | bytes, provider: str | None = None) -> Usage | None:
@@ -48,7 +53,7 @@ class Reading:
         self._seen: dict[str, set[str]] = {}
         self._texts: list[str] = []
         self._undecoded: list[tuple[int, str]] = []
-        """Events as they came, each with the number of texts that stand before its own."""
+        """Events as they came, one or lines of several, each with the number of texts that stand before its own."""
 
     @property
     def usage(self) -> Usage | None:
@@ -76,11 +81,12 @@ class Reading:
             return self._texts
         known, self._texts, taken = self._texts, [], 0
         tree = self._table.answer.text_tree
-        for (before, _), event in zip(undecoded, _all_decoded([data for _, data in undecoded]), strict=True):
+        for before, data in undecoded:
             self._texts += known[taken:before]
             taken = before
-            if type(event) is dict:
-                collect(event, tree, self._texts)
+            for event in _all_decoded(_DATA.findall(data) or [data]):
+                if type(event) is dict:
+                    collect(event, tree, self._texts)
         self._texts += known[taken:]
         return self._texts
 
@@ -92,23 +98,28 @@ class Reading:
         else:
             self.feed(decoded(data))
 
-    def feed_texts(self, texts: Iterable[str]) -> None:
-        """Take in the JSON of one event after the other."""
-        coming = iter(texts)
-        for data in coming:
-            self.feed_text(data)
-            if self.model and self._table and self._table.answer.tells_more:
-                # from here on neither changes, and most events tell no more than text
-                self._feed_rest(coming, self._table.answer.tells_more.search)
+    def feed_body(self, body: str) -> None:
+        """Take in server-sent events that have their data in one line each."""
+        for found in _DATA.finditer(body):
+            self.feed_text(found[1])
+            tells = self._table and self._table.answer.tells_more
+            if tells and self.model:
+                # neither changes any more: what tells more than text is looked for in all the rest at once
+                self._feed_rest(body, found.end(), tells)
+                return
 
-    def _feed_rest(self, texts: Iterator[str], tells: Callable[[str], object]) -> None:
-        undecoded, before = self._undecoded, len(self._texts)
-        for data in texts:
-            if tells(data) is None:
-                undecoded.append((before, data))
-            else:
-                self.feed(decoded(data))
-                before = len(self._texts)
+    def _feed_rest(self, body: str, at: int, tells: re.Pattern[str]) -> None:
+        for found in tells.finditer(body, at):
+            if found.start() < at:  # in the line of the one before
+                continue
+            start = body.rfind("\n", 0, found.start()) + 1
+            if not body.startswith(_DATA_LINE, start):
+                continue
+            end = body.find("\n", found.start())
+            self._undecoded.append((len(self._texts), body[at:start]))
+            at = len(body) if end < 0 else end
+            self.feed(decoded(body[start + len(_DATA_LINE) : at]))
+        self._undecoded.append((len(self._texts), body[at:]))
 
     def feed(self, event: object) -> None:
         """Take in one event as it was decoded from JSON, or an SDK's object of it; nothing that it holds raises."""
@@ -201,9 +212,10 @@ class _Said:
 
 
 def _all_decoded(texts: list[str]) -> list[Any]:
-    """Return the value of each JSON text, None for what is none."""
-    together = decoded(f"[{','.join(texts)}]")  # one call where there would be hundreds
-    # a text that is none may make two values with its neighbours, or one
+    """Return the value of each JSON text that is an object's."""
+    texts = [text for text in texts if text.lstrip()[:1] == "{"]  # not the `[DONE]` behind them
+    together = decoded(f"[{','.join(texts)}]") if len(texts) > 1 else None  # one call where there would be hundreds
+    # a text that is no JSON may make two values with its neighbours, or one
     return together if isinstance(together, list) and len(together) == len(texts) else [decoded(text) for text in texts]
 
 
