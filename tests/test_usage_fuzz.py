@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
@@ -108,7 +109,8 @@ def payloads(table: Table) -> st.SearchStrategy[dict[str, Any]]:
         payload: dict[str, Any] = {}
         for prefix, values in ((holder, others), (f"{holder}.{stands}".strip("."), figures)):
             for path, value in values:
-                put(payload, f"{prefix}.{path}".strip("."), value)
+                # a copy: what is put into an odd value must not be in the others, and least of all in itself
+                put(payload, f"{prefix}.{path}".strip("."), deepcopy(value))
         return payload
 
     return st.builds(built, st.sampled_from(table.holders), st.sampled_from(table.stands), filled, beside)
