@@ -101,6 +101,12 @@ def test_today_begins_where_the_zones_day_does(ledger: Ledger) -> None:
     assert status(ledger.url, at=NOW, zone="UTC").record()["today_cost"] == 4
 
 
+def test_of_a_session_with_others_a_user_is_told_their_own_part(ledger: Ledger) -> None:
+    ledger.append([call("alice", NANO, session="s"), call("bob", 2 * NANO, session="s")])
+    assert status(ledger.url, "alice", session="s", at=NOW).record()["session_cost"] == 1
+    assert status(ledger.url, session="s", at=NOW).record()["session_cost"] == 3
+
+
 def test_a_session_counts_from_its_first_call_on(ledger: Ledger) -> None:
     ledger.append(
         [call(nanos=NANO, session="s", at=utc(31, month=10)), call(nanos=NANO, session="s"), call(nanos=NANO)]

@@ -212,7 +212,7 @@ class _Asked(NamedTuple):
             month=Month(month, source.spent(month, {})) if user is None else source.month(user, month),
             today=source.spent(day_of(self.at, zone), where),
             session=self.session,
-            of_session=source.spent(ever, {"session": self.session}) if self.session else None,
+            of_session=source.spent(ever, {**where, "session": self.session}) if self.session else None,
         )
 
 
