@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from meter.attribution import Attribution, attribute, attribution_of, current
+from meter.attribution import LONGEST, Attribution, attribute, attribution_of, current, text_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -217,3 +217,25 @@ def test_a_thread_begins_without_the_callers_user() -> None:
         thread.start()
         thread.join()
     assert seen == [None]
+
+
+@pytest.mark.parametrize("user", ["u" * 10_240, "\ud800" * 2_000, " " + "a b" * 4_000])
+def test_a_name_too_long_to_be_one_is_cut_and_two_of_them_stay_two(user: str) -> None:
+    """It may be a prompt, and of that nothing is kept whole."""
+    cut, other = attribution_of({"user": user}).user, attribution_of({"user": f"{user}!"}).user
+    assert cut is not None
+    assert other is not None
+    assert len(cut) == len(other) == LONGEST
+    assert cut.startswith(user.strip()[:900])
+    assert cut != other
+    assert text_of(cut) == cut
+
+
+def test_a_name_at_the_limit_is_kept_as_it_is() -> None:
+    assert text_of("u" * LONGEST) == "u" * LONGEST
+
+
+def test_a_number_that_python_cannot_write_out_is_no_name_and_no_error() -> None:
+    assert attribution_of({"user": 10**5_000}).user is None
+    with attribute(user=-(10**5_000), tags=[10**5_000]):  # type: ignore[arg-type, list-item]  # what a host may hand in
+        assert current() == Attribution()
