@@ -150,6 +150,12 @@ def vendor_keys(environ: Mapping[str, str] | None = None) -> list[tuple[str, str
     return [(vendor, model) for variable, vendor, model in _VENDORS if environ.get(variable, "").strip()]
 
 
+def gateway_key(environ: Mapping[str, str] | None = None) -> str | None:
+    """Return the key that clients of `meter serve` must send; None where the environment has none."""
+    environ = os.environ if environ is None else environ
+    return environ.get("LITELLM_MASTER_KEY", "").strip() or None
+
+
 _VENDORS = (
     ("OPENAI_API_KEY", "openai", "openai/gpt-6-luna"),
     ("ANTHROPIC_API_KEY", "anthropic", "anthropic/claude-haiku-5-5"),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from uuid import UUID
 
+    from meter.attempt import Attempt
     from meter.books import Books
 
 
@@ -39,9 +40,16 @@ def pass_through(books: Books, verb: str, request: dict[str, Any], send: Callabl
 
 
 async def pass_through_async(
-    books: Books, verb: str, request: dict[str, Any], send: Callable[[dict[str, Any]], Awaitable[Any]]
+    books: Books,
+    verb: str,
+    request: dict[str, Any],
+    send: Callable[[dict[str, Any]], Awaitable[Any]],
+    stream: Callable[[Any, Attempt], Any] = MeteredStream,
 ) -> Any:
-    """Send a request, write its entry, and return the answer, or raise the error, as the backend gave it."""
+    """Send a request, write its entry, and return the answer, or raise the error, as the backend gave it.
+
+    `stream` makes what is handed back for a streamed answer.
+    """
     if is_step(request):
         return await send(request)
     if (outer := await _outer_call(books)) is not None:
@@ -61,7 +69,9 @@ async def pass_through_async(
         raise
     finally:
         attempt.layer.leave(mark)
-    return MeteredStream(response, attempt) if attempt.streams else await attempt.finish_async(response)
+    # a dict is whole, whatever was asked for
+    streams = attempt.streams and not isinstance(response, dict)
+    return stream(response, attempt) if streams else await attempt.finish_async(response)
 
 
 async def _outer_call(books: Books) -> UUID | None:

@@ -30,6 +30,7 @@ COMMANDS = {
     "price": "Show and set the rates of models.",
     "question": "Show what one question costs on a model, and how many a fee buys.",
     "report": "Show what each user cost and paid.",
+    "serve": "Serve models to any OpenAI or Anthropic client, and write an entry for each call.",
     "statement": "Show one user's use, allowance and fee.",
     "revenue": "Take in and list what was really charged.",
     "subscription": "Add, change, end and list subscriptions of users and teams.",

@@ -13,7 +13,9 @@ from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from meter import backend
+from meter.clients import messages
 from meter.clients.router import bound, meter_router
+from meter.stream import MeteredStream
 from meter.through import POSITIONAL, pass_through, pass_through_async
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ _metered: dict[FunctionType, Callable[..., Any]] = {}
 
 
 def _replacements(books: Books, litellm: ModuleType) -> dict[FunctionType, Callable[..., Any]]:
-    for verb in (*VERBS, *(f"a{verb}" for verb in VERBS)):
+    for verb in (*VERBS, *(f"a{verb}" for verb in VERBS), messages.VERB):
         own: Any = backend.keep(verb, getattr(litellm, verb))
         # what is public calls what `litellm.main` has under the same name, which programs import too
         while isinstance(own, FunctionType):
@@ -65,10 +67,14 @@ def _in_place_of(books: Books, verb: str, own: Callable[..., Any]) -> Callable[.
 
         return call
 
+    is_message = verb == messages.VERB
+    verb = verb if is_message else verb.removeprefix("a")
+    stream: Any = messages.heard_stream if is_message else MeteredStream
+
     @functools.wraps(own)
     async def call_async(*args: Any, **request: Any) -> Any:
         request = bound(verb, own, args, request, POSITIONAL)
-        return await pass_through_async(books, verb.removeprefix("a"), request, lambda sent: own(**sent))
+        return await pass_through_async(books, verb, request, lambda sent: own(**sent), stream)
 
     return call_async
 
