@@ -73,7 +73,9 @@ class Ending:
             return asked.model, asked.price
         hidden = getattr(self.answer, "_hidden_params", None)
         hidden = hidden if isinstance(hidden, dict) else {}
-        if not hidden and getattr(self.answer, "model", None) == asked.model.name:
+        # where a router has sent it, it says another model
+        is_same = request.get("model") == asked.model.asked
+        if not hidden and is_same and getattr(self.answer, "model", None) == asked.model.name:
             return asked.model, asked.price
         provider = text_of(hidden.get("custom_llm_provider"))
         # the environment, or a router, may have sent it elsewhere than the request says

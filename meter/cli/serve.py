@@ -19,6 +19,8 @@ from meter.settings import gateway_key, vendor_keys
 if TYPE_CHECKING:
     from meter.settings import Settings
 
+_AS_IT_IS = {"router_settings": {"disable_cooldowns": True}}
+"""Each model has one server: where that fails once, LiteLLM would refuse the next calls by itself."""
 LOCAL = "local"
 """What --model names the small model on this machine as."""
 
@@ -109,7 +111,7 @@ def _model(asked: str, stack: ExitStack) -> dict[str, Any]:
 def _made(folder: Path, models: list[dict[str, Any]]) -> tuple[list[str], Path]:
     """Write LiteLLM's configuration; JSON is YAML. Return the models' names and its path."""
     path = folder / "config.yaml"
-    path.write_text(json.dumps({"model_list": models}), "utf-8")
+    path.write_text(json.dumps({"model_list": models, **_AS_IT_IS}), "utf-8")
     return [each["model_name"] for each in models], path
 
 
