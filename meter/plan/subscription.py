@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 State = Literal["trialing", "active", "past_due", "unpaid", "paused", "ended"]
 """`trialing`, `unpaid`, `paused` and `ended` accrue no fee; `past_due` does, it is owed."""
+_STATES = get_args(State)
 _FREE = frozenset({"trialing", "unpaid", "paused", "ended"})
 MAX_KEY = 200
 
@@ -70,10 +71,10 @@ class Subscription:
             if (instant := getattr(self, bound)) is not None:
                 object.__setattr__(self, bound, utc(instant))
         self._check_times(what)
-        if self.state not in get_args(State):
+        if self.state not in _STATES:
             raise InvalidPlan(
-                f'The state of the {what} is "{self.state}".{suggest(str(self.state), get_args(State))} '
-                f"Give one of {', '.join(get_args(State))}."
+                f'The state of the {what} is "{self.state}".{suggest(str(self.state), _STATES)} '
+                f"Give one of {', '.join(_STATES)}."
             )
         if len(self.key) > MAX_KEY or len(self.channel) > MAX_KEY:
             raise InvalidPlan(f"The key or the channel of the {what} has more than {MAX_KEY} characters.")

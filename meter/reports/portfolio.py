@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from fractions import Fraction
-from math import ceil
+from math import ceil, lcm
 from typing import TYPE_CHECKING, Any
 
 from meter.reports.ask import UNATTRIBUTED
@@ -140,7 +140,11 @@ def portfolio(ledger: Ledger, report: Report) -> Portfolio:
         report=report,
         plans=_plans(report, rows),
         kinds=tuple(sorted(_lines(report, rows, kind_of), key=lambda line: KINDS.index(str(line.row.labels[0])))),
-        totals=tuple(_line(rows, total) for total in sum_rows(rows, report.header.ask.currency)),
+        # teams split users, and with them the sums
+        totals=tuple(
+            _line(rows, total)
+            for total in (report.totals if rows is report.rows else sum_rows(rows, report.header.ask.currency))
+        ),
         worst=tuple(sorted(filter(_costs_more, bearing), key=lambda row: row.gross_profit_nanos or 0)[:WORST]),
         top=_concentration(named, report.header.ask.currency),
         first_call=span[0] if span else None,
@@ -228,7 +232,9 @@ def _pays(row: Row) -> bool:
 
 
 def _costs_more(row: Row) -> bool:
-    return (row.gross_profit_nanos or 0) < 0
+    if row.revenue_nanos is None or row.cost_nanos is None or not row.whole:
+        return False
+    return row.cost_nanos > row.revenue_nanos
 
 
 def _last_are_those_without(line: Line) -> tuple[bool, bool, bool, bool, Nanos, str]:
@@ -237,12 +243,14 @@ def _last_are_those_without(line: Line) -> tuple[bool, bool, bool, bool, Nanos, 
 
 
 def _concentration(rows: Sequence[Row], currency: str) -> tuple[tuple[int, int, Fraction], ...]:
-    costs = sorted((row.cost_nanos or 0 for row in rows if row.cost_currency == currency), reverse=True)
+    amounts = [row.cost_nanos or 0 for row in rows if row.cost_currency == currency]
+    unit = lcm(*{each.denominator for each in amounts})
+    costs = sorted((each.numerator * (unit // each.denominator) for each in amounts), reverse=True)
     total = sum(costs)
     if total <= 0 or any(row.cost_nanos for row in rows if row.cost_currency != currency):
         return ()
     found = []
     for percent in TOP:
         users = ceil(len(costs) * percent / 100)
-        found.append((percent, users, Fraction(sum(costs[:users])) / total))
+        found.append((percent, users, Fraction(sum(costs[:users]), total)))
     return tuple(found)

@@ -68,8 +68,8 @@ def whatif(ledger: Ledger, ask: Ask, scenario: Scenario, target: Fraction | None
     Raises InputError for a window without calls, and for what means nothing in it.
     """
     ask = ask.of(ledger)
-    check_plans(ledger, scenario)
     world = World(ledger, ask, scenario)
+    check_plans(world.as_it_is, scenario)
     today = world.report()
     if not today.header.count("calls"):
         raise no_calls(ask)
@@ -169,7 +169,7 @@ class World:
             scenario=self._scenario,
             base=self.report(imagined=True),
             after=self.report(moves, imagined=True),
-            subscriptions=self._ledger.subscriptions(),
+            subscriptions=self.as_it_is.subscriptions(),
             earned=lambda meant: self._at_fees_of(moves, meant),
         )
         yield from ways_back(ground, target)

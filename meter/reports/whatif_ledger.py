@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from meter.ledger.query import Query, Sum
 from meter.reports.whatif_rows import Priced, priced_rows
-from meter.reports.whatif_sums import SWAPPED, by_bracket, nanos_of_sum, table_of
+from meter.reports.whatif_sums import SWAPPED, by_bracket, nanos_of_sum, table_of, times
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -155,7 +155,7 @@ class Imagined:
         for group, amounts in groups.items():
             stays = fixed.get(group, [0] * len(FIELDS))
             groups[group] = [
-                kept + round((amount - kept) * self._usage) for amount, kept in zip(amounts, stays, strict=True)
+                kept + times(amount - kept, self._usage) for amount, kept in zip(amounts, stays, strict=True)
             ]
 
 
@@ -172,7 +172,7 @@ def _charged(calls: Sum, price: Price | None, move: Move, tables: Tables) -> lis
     nanos = nanos_of_sum(calls, tables[key][1], move)
     if nanos is None:
         return _without_cost(part, partial=True)
-    new = round(nanos * move.factor * move.share)
+    new = times(nanos, move.factor * move.share)
     before = part[_AT["nanos"]]
     for name in _COST[1:]:
         part[_AT[name]] = part[_AT[name]] * new // before if before else 0
@@ -245,17 +245,16 @@ def _turn(groups: dict[Group, list[int]], group: Group, part: list[int], new: tu
 
 def _scaled(calls: Sum, share: Fraction) -> list[int]:
     amounts = list(_amounts(calls))
-    return amounts if share == 1 else [round(amount * share) for amount in amounts]
+    return amounts if share == 1 else [times(amount, share) for amount in amounts]
 
 
 def _scale_cost(groups: dict[Group, list[int]], group: Group, part: Sum, move: Move) -> None:
     """Multiply the cost of the moved part of a sum, where nothing else of it changes."""
     amounts = groups.setdefault(group, [0] * len(FIELDS))
     more = (move.factor - 1) * move.share
-    by = more.numerator if more.denominator == 1 else more
     for name in (*_COST, *_LOST):
         if had := getattr(part, name):
-            amounts[_AT[name]] += round(had * by)
+            amounts[_AT[name]] += times(had, more)
 
 
 def _without_cost(amounts: list[int], *, partial: bool = False) -> list[int]:
