@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from meter.cli import main
+from meter.cli import run
 
 if __name__ == "__main__":
-    main(prog_name="meter")
+    run()

@@ -214,3 +214,14 @@ def test_a_terminal_without_the_character_gets_a_question_mark(ledger_path: Path
         env={**os.environ, "PYTHONIOENCODING": "latin-1"},
     )
     assert "?? " in done.stdout
+
+
+def test_the_command_as_a_process_ends_with_the_commands_own_status() -> None:
+    for arguments, status in (
+        (["--version"], 0),
+        (["statsu"], 2),
+        (["status", "--ledger", str(Path(__file__).parent)], 1),
+    ):
+        done = subprocess.run([sys.executable, "-m", "meter", *arguments], capture_output=True, text=True, check=False)
+        assert done.returncode == status, done.stderr
+        assert "Traceback" not in done.stderr

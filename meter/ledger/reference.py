@@ -211,15 +211,17 @@ def subscriptions_of(raw: sqlite3.Connection, names: Sequence[str], *, team: boo
 
 
 def _subscriptions(raw: sqlite3.Connection, condition: str, values: list[Any]) -> list[Subscription]:
-    from meter.plan import Subscription
-
     found = raw.execute(
         "SELECT subscriptions.id, names.kind, names.name, plan, since, until, zone, seats, state, anchor, channel, "  # noqa: S608  ours
         f"key, recorded_at, {_TERMS} FROM subscriptions JOIN names ON names.id = subscriptions.user "
         "WHERE NOT EXISTS (SELECT 1 FROM retired_subscriptions WHERE subscription = subscriptions.id) "
         f"{condition} ORDER BY names.name, since",
         values,
-    )
+    ).fetchall()
+    if not found:
+        return []
+    from meter.plan import Subscription
+
     return [
         Subscription(
             number=number,

@@ -238,8 +238,6 @@ class _Sums:
 
     def month(self, user: str, window: Window) -> Month:
         """Return where a user is in a month."""
-        from meter.plan import revenue
-
         held = [each for each in self.ledger.subscriptions(user) if each.since < window.until]
         held = [each for each in held if each.until is None or each.until > window.since]
         if self.ledger.revenue_events(user) or any(each.currency != self._currency for each in held):
@@ -247,6 +245,8 @@ class _Sums:
         spent = self.spent(window, {"user": user})
         if not held:
             return Month(window, spent)
+        from meter.plan import revenue
+
         fee = sum(revenue(each, window.since, window.until) for each in held)
         return Month(window, spent, max(held, key=lambda each: each.since).plan, (fee, self._currency))
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tests.benchmarks.measure import Effort
 
-RUN = "import sys; from meter.cli import main; sys.exit(main(sys.argv[1:]))"
+RUN = "import sys; from meter.cli import run; sys.exit(run())"
 """What the command `meter` itself is made of."""
 LINES = (
     ("import meter", ("-c", "import meter"), "pass", 1.3),
