@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from meter.plan import Subscription
     from meter.reports.teams import Crowd
     from meter.settings import Settings
+    from meter.users import Users
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +47,20 @@ def team_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--team", metavar="NAME", help="A team's, in the place of a user's.")(command)
 
 
-def owner_given(user: str | None, team: str | None, settings: Settings) -> Owner:
-    """Return whose subscription is meant; raise UsageError for both or none, InputError for a team nobody added."""
+def users_known(settings: Settings) -> Users:
+    """Return who is who; nobody where there is no ledger yet."""
     from meter.users import NOBODY
 
+    return known(settings, lambda opened: opened.users()) or NOBODY
+
+
+def owner_given(user: str | None, team: str | None, settings: Settings) -> Owner:
+    """Return whose subscription is meant; raise UsageError for both or none, InputError for a team nobody added."""
     if (user is None) is (team is None):
         raise click.UsageError("Give a user, or a team with --team NAME" + (", not both." if user else "."))
     if team is None:
         return Owner(str(user), is_team=False)
-    (known(settings, lambda opened: opened.users()) or NOBODY).check_team(team)
+    users_known(settings).check_team(team)
     return Owner(team, is_team=True)
 
 

@@ -10,7 +10,6 @@ from meter.cli import Lazy
 from meter.cli.options import (
     form,
     form_options,
-    known,
     ledger_option,
     put_list,
     reading,
@@ -19,9 +18,9 @@ from meter.cli.options import (
     writing,
     zone_in_force,
 )
-from meter.cli.owner import say_crowded
+from meter.cli.owner import say_crowded, users_known
 from meter.reports.render import visible
-from meter.users import ALWAYS, NOBODY
+from meter.users import ALWAYS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +52,7 @@ def add(team: str, ledger: str | None) -> None:
 
     check_name("team", team)
     settings = settings_for(ledger)
-    (known(settings, lambda opened: opened.users()) or NOBODY).check_new_team(team)
+    users_known(settings).check_new_team(team)
     with writing(settings) as opened:
         opened.add_team(team)
     click.echo(f"There is a team {visible(team)}; it has no member yet.")
@@ -90,7 +89,7 @@ def _join(new: Sequence[Membership], settings: Settings, zone: str) -> None:
     from meter.period import show
     from meter.reports.teams import crowded
 
-    (known(settings, lambda opened: opened.users()) or NOBODY).check_members(new)
+    users_known(settings).check_members(new)
     first = new[0]
     with writing(settings) as opened:
         opened.revise_members(add=new)
@@ -105,7 +104,7 @@ def _join(new: Sequence[Membership], settings: Settings, zone: str) -> None:
 def _leave(team: str, users: Sequence[str], at: datetime, settings: Settings, zone: str) -> None:
     from meter.period import show
 
-    (known(settings, lambda opened: opened.users()) or NOBODY).leaving(team, users, at)
+    users_known(settings).leaving(team, users, at)
     with writing(settings) as opened:
         retire, add = opened.users().leaving(team, users, at)
         opened.revise_members(retire=retire, add=add)

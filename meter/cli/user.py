@@ -10,7 +10,6 @@ from meter.cli import Lazy
 from meter.cli.options import (
     form,
     form_options,
-    known,
     ledger_option,
     put_list,
     reading,
@@ -38,11 +37,11 @@ def alias(user: str, names: tuple[str, ...], ledger: str | None, *, remove: bool
     What was recorded stays as it is: reports put the calls and subscriptions of all names on one line, and take each
     of them as --user.
     """
+    from meter.cli.owner import users_known
     from meter.reports.render import visible
-    from meter.users import NOBODY
 
     settings = settings_for(ledger)
-    there = known(settings, lambda opened: opened.users()) or NOBODY
+    there = users_known(settings)
     for name in names:
         (there.check_is_alias if remove else there.claim)(user, name)
     with writing(settings) as opened:
