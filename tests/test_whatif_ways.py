@@ -3,10 +3,16 @@ from __future__ import annotations
 import json
 import shlex
 from decimal import Decimal
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from meter.reports.whatif_ladder import Stake, Whole
+from meter.reports.whatif_scenario import Cap
+from meter.reports.whatif_ways import capping
 from tests.commands import done, run
 from tests.shop import make_shop
 
@@ -48,8 +54,8 @@ def swap(ledger: Path) -> tuple[str, ...]:
     ids=" ".join,
 )
 def test_what_is_printed_as_a_way_back_reaches_the_target(sold: Path, more: tuple[str, ...]) -> None:
-    given = swap(sold)
-    made = imagined(sold, *given, *more, "--target-margin", "40%")
+    swaps = swap(sold)
+    made = imagined(sold, *swaps, *more, "--target-margin", "40%")
     assert [way["way"] for way in made["ways"]] == ["share", "cap", "fees"]
     led = 0
     for way in made["ways"]:
@@ -58,10 +64,32 @@ def test_what_is_printed_as_a_way_back_reaches_the_target(sold: Path, more: tupl
         led += 1
         option = tuple(shlex.split(way["give"]))
         kept = more if option[0] not in more and not ("--price" in option and "--price" in more) else ()
-        reached = margin(imagined(sold, *given, *kept, *option))
+        reached = margin(imagined(sold, *swaps, *kept, *option))
         assert abs(reached - TARGET) <= CLOSE, way
         assert abs(reached - way["margin"]) <= Decimal("0.0005"), way
     assert led
+
+
+def amounts(least: int) -> st.SearchStrategy[Fraction]:
+    return st.builds(Fraction, st.integers(least, 60), st.sampled_from([1, 3, 7]))
+
+
+@given(
+    stakes=st.lists(
+        st.builds(
+            Stake, cost=amounts(-3), swapped=st.just(0), revenue=st.integers(1, 50), fee=amounts(0), pays=st.booleans()
+        ),
+        min_size=1,
+        max_size=12,
+    ),
+    share=st.fractions(0, 3, max_denominator=20),
+)
+def test_margins_at_caps_are_those_of_each_line_cut_by_itself(stakes: list[Stake], share: Fraction) -> None:
+    told = capping(stakes)
+    for each in (share, *(stake.cost / stake.fee for stake in stakes if stake.fee and stake.cost >= 0)):
+        cost = sum(stake.capped(stake.cost, Cap(share=each)) for stake in stakes)
+        revenue = sum(stake.revenue for stake in stakes)
+        assert told(each) == (revenue - Fraction(cost)) / revenue == Whole(stakes, Cap(share=each)).margin(Fraction(1))
 
 
 def test_what_cannot_lead_back_is_said(sold: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import accumulate
 from math import lcm
 from typing import TYPE_CHECKING
 
@@ -96,7 +98,7 @@ def _share(scenario: Scenario, stakes: Sequence[Stake], target: Fraction) -> Way
 
 def _cap(stakes: Sequence[Stake], target: Fraction) -> Way:
     """Return the share of the fee that no payer may cost more than."""
-    margin = _capping(stakes)
+    margin = capping(stakes)
     highest = max((Fraction(each.cost) / each.fee for each in stakes if each.pays and each.fee), default=Fraction(0))
     found = nearest(margin, target, (Fraction(0), highest + 1), falls=True)
     if found is None:
@@ -117,19 +119,28 @@ def _cap(stakes: Sequence[Stake], target: Fraction) -> Way:
     )
 
 
-def _capping(stakes: Sequence[Stake]) -> Callable[[Fraction], Fraction | None]:
-    """Return what tells the margin at a cap, for many of them: in whole numbers of the smallest unit it takes."""
-    paying = [each for each in stakes if each.pays]
+def capping(stakes: Sequence[Stake]) -> Callable[[Fraction], Fraction | None]:
+    """Return what tells the margin at a cap, for many of them: payers in the order of cost / fee, summed from each on.
+
+    Quotients of floats are in the order of the exact ones; those that are equal to the cap's are looked at one by one.
+    """
+    paying = [each for each in stakes if each.pays and each.fee > 0]
     unit = lcm(*{amount.denominator for each in paying for amount in (each.cost, each.fee)})
-    pairs = [
-        tuple(amount.numerator * (unit // amount.denominator) for amount in (each.cost, each.fee)) for each in paying
-    ]
-    others = Fraction(total_of(each.cost for each in stakes if not each.pays))
+    pairs = [[amount.numerator * (unit // amount.denominator) for amount in (each.cost, each.fee)] for each in paying]
+    pairs.sort(key=lambda pair: pair[0] / pair[1])
+    ratios = [cost / fee for cost, fee in pairs]
+    costs, fees = ([0, *accumulate(pair[at] for pair in pairs)] for at in (0, 1))
+    # who pays without a fee is cut at nothing
+    others = Fraction(
+        total_of(min(each.cost, 0) if each.pays else each.cost for each in stakes if not each.pays or each.fee <= 0)
+    )
     revenue = total_of(each.revenue for each in stakes)
 
     def margin(share: Fraction) -> Fraction | None:
         times, over = share.numerator, share.denominator
-        cut = sum([min(cost * over, times * fee) for cost, fee in pairs])
+        low, high = bisect_left(ratios, times / over), bisect_right(ratios, times / over)
+        cut = costs[low] * over + (fees[-1] - fees[high]) * times
+        cut += sum(min(cost * over, times * fee) for cost, fee in pairs[low:high])
         return margin_of(revenue, revenue - others - Fraction(cut, unit * over))
 
     return margin

@@ -7,8 +7,11 @@ import sqlite3
 import sys
 import tempfile
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +22,7 @@ from meter.reports.ask import Ask
 from meter.reports.portfolio import portfolio
 from meter.reports.summary import summarize
 from meter.reports.whatif import whatif
-from meter.reports.whatif_scenario import Scenario, Swap
+from meter.reports.whatif_scenario import Cap, Scenario, Swap
 from tests.benchmarks.measure import Row, child, medians, said, take_turns
 from tests.shop import make_shop
 
@@ -28,7 +31,20 @@ if TYPE_CHECKING:
 
     from tests.benchmarks.measure import Effort
 
+TARGET = Fraction(2, 5)
 DEARER = Scenario(swaps=(Swap(model="claude-sonnet-4-5", factor=Fraction(10)),))
+OTHER = Scenario(swaps=(Swap(model="gpt-5-mini", to="claude-sonnet-4-5"),))
+IMAGINED: dict[str, tuple[Scenario, Fraction | None]] = {
+    "a model that costs ten times as much, and the ladder": (DEARER, None),
+    "the same with three ways back": (DEARER, TARGET),
+    "another model": (OTHER, None),
+    "the same for a fifth of the calls": (replace(OTHER, share=Fraction(1, 5)), None),
+    "another model, with three ways back": (OTHER, TARGET),
+    "another price of a plan": (Scenario(prices={"plus": Decimal(29)}), None),
+    "more use": (Scenario(usage=Fraction(13, 10)), None),
+    "a cap": (Scenario(cap=Cap(share=Fraction(3, 5))), None),
+}
+"""What `meter whatif` is asked, with the margin that ways back are sought to."""
 AFTER = datetime(2026, 12, 2, tzinfo=UTC)
 ALLOWED_MS = {"a month": 500.0, "the year": 1_000.0}
 """With MANY users; less with fewer, for the time grows with users and months."""
@@ -52,14 +68,15 @@ def rows(effort: Effort) -> Iterator[Row]:
             budget=allowed * max(effort.users / MANY, 0.1),
             budget_of="value",
         )
-        yield Row(
-            line=f"what-if over {what}: a model that costs ten times as much, and the ladder",
-            value=found[f"{what}, what-if"] / 1e6,
-            unit="ms",
-            yardstick="the report by plan",
-            yardstick_value=found[f"{what}, report"] / 1e6,
-            budget=2.0,
-        )
+        for name in IMAGINED:
+            yield Row(
+                line=f"what-if over {what}: {name}",
+                value=found[f"{what}, {name}"] / 1e6,
+                unit="ms",
+                yardstick="the report by plan",
+                yardstick_value=found[f"{what}, report"] / 1e6,
+                budget=2.0,
+            )
 
 
 def main(path: str, rounds: int) -> None:
@@ -78,7 +95,10 @@ def main(path: str, rounds: int) -> None:
                 f"{what}, report": lambda window=window: portfolio(
                     ledger, summarize(ledger, Ask(window=window, now=AFTER))
                 ),
-                f"{what}, what-if": lambda window=window: whatif(ledger, Ask(window=window, now=AFTER), DEARER),
+                **{
+                    f"{what}, {name}": partial(whatif, ledger, Ask(window=window, now=AFTER), *IMAGINED[name])
+                    for name in IMAGINED
+                },
                 f"{what}, select": lambda what=what: raw.execute(select, BUCKETS[what]).fetchall(),
             }
             found |= medians(take_turns(contenders, rounds, warm_up=1))
