@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from meter.observing import Observation
     from meter.plan import Plan, Subscription
     from meter.price import Price
+    from meter.reports.after import after_call
     from meter.reports.aware import Tool, tools
     from meter.reports.default import report, standing
     from meter.reports.standing import Standing
@@ -85,6 +86,7 @@ __all__ = [
     "Usage",
     "acompletion",
     "aembedding",
+    "after_call",
     "aresponses",
     "attribute",
     "completion",
@@ -130,6 +132,7 @@ _HOME = {
     "plan": ("Plan", "Subscription"),
     "price": ("Price",),
     "reports.aware": ("Tool", "tools"),
+    "reports.after": ("after_call",),
     "reports.default": ("report", "standing"),
     "reports.standing": ("Standing",),
     "reports.summary": ("Report",),

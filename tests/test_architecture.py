@@ -223,6 +223,7 @@ def test_the_public_names_are_these() -> None:
         "Usage",
         "acompletion",
         "aembedding",
+        "after_call",
         "aresponses",
         "attribute",
         "completion",
