@@ -34,7 +34,7 @@ CALL_SIDE = (
 READ_SIDE = (("billing",), ("reports", "importing", "economics", "local", "throughput"))
 SHARED = (
     ("ledger",),
-    ("spill",),
+    ("spill", "unreached"),
     ("pricebook",),
     ("sources",),
     ("budget",),

@@ -20,11 +20,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner, Result
 
-from meter import spill, vocabulary
+from meter import spill, unreached, vocabulary
 from meter.cli import main
 from meter.entry import now
 from meter.ledger import connections, open_ledger
 from meter.ledger.place import Place, file_system, place_of
+from meter.plugins import enabled
 from meter.reports import beside, checks, doctor, installed
 from meter.settings import load
 from tests.made import entry, hold
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 CHECKS = [
     *("versions", "place", "schema", "last_entry", "seen", "overhead", "in_flight", "unpriced", "unattributed"),
-    *("spilled", "prices", "counting", "packages", "settings", "problems"),
+    *("spilled", "prices", "counting", "packages", "plugins", "unreached", "settings", "problems"),
 ]
 
 
@@ -479,3 +480,53 @@ def test_each_setting_says_where_it_is_from(path: Path, monkeypatch: pytest.Monk
 def test_a_setting_that_cannot_be_used_is_wrong_usage(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("METER_CURRENCY", "dollars")
     assert run("doctor").exit_code == 2
+
+
+class TestPlugins:
+    def test_a_plugin_that_is_enabled_is_listed_and_others_are_only_in_json(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert "none is enabled" in run("doctor").stdout
+        (tmp_path / "quiet_plugin.py").write_text("")
+        monkeypatch.syspath_prepend(str(tmp_path))
+        monkeypatch.setenv("METER_PLUGINS", "quiet_plugin")
+        enabled.cache_clear()
+        assert [each["plugin"] for each in found()["plugins"] if each["state"] == "enabled"] == ["quiet_plugin"]
+        assert "quiet_plugin: enabled" in run("doctor").stdout
+        enabled.cache_clear()
+
+    def test_a_plugin_that_cannot_be_loaded_is_a_problem_and_says_why(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("METER_PLUGINS", "nothing_like_it")
+        enabled.cache_clear()
+        ((check, what, remedy),) = problems()
+        assert check == "plugins"
+        assert "nothing_like_it failed: ModuleNotFoundError: No module named 'nothing_like_it'" in what
+        assert "meter plugins disable nothing_like_it" in remedy
+        enabled.cache_clear()
+
+
+class TestUnreached:
+    def test_what_a_program_keeps_is_a_problem_until_it_runs_without(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        kept = "service.Service.ask keeps litellm.completion: calls through it are not metered."
+        monkeypatch.setattr(sys, "argv", ["/srv/app/run.py", "--key", "secret"])
+        unreached.note(str(path), [kept])
+        ((check, what, _),) = problems()
+        assert (check, what.startswith("run.py on "), what.endswith(kept)) == ("unreached", True, True)
+        assert "secret" not in path.with_name("ledger.db.unreached.json").read_text()
+        monkeypatch.setattr(sys, "argv", ["other.py"])
+        unreached.note(str(path), [])
+        assert len(found()["unreached"]) == 1
+        monkeypatch.setattr(sys, "argv", ["/elsewhere/run.py"])
+        unreached.note(str(path), [])
+        assert problems() == []
+
+    def test_a_note_that_cannot_be_read_is_a_problem_and_one_that_cannot_be_written_breaks_nothing(
+        self, path: Path
+    ) -> None:
+        path.with_name("ledger.db.unreached.json").write_text("no JSON")
+        ((check, _, _),) = problems()
+        assert check == "unreached"
+        unreached.note("postgres://somewhere/meter", ["a"])
+        unreached.note(str(path / "nowhere" / "a.db"), ["a"])

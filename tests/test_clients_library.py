@@ -114,6 +114,14 @@ print(*left, sep="\\n")
     assert len(told) == 2
 
 
+def test_what_cannot_be_reached_is_told_to_the_doctor_too(run: Any, fresh_db: Path) -> None:
+    from meter import unreached
+
+    run("")
+    (noted,) = unreached.read(str(fresh_db))
+    assert "__main__.Service.ask keeps litellm.completion: calls through it are not metered." in noted["kept"]
+
+
 def test_an_error_of_the_backend_passes_unchanged(run: Any, loopback: Loopback) -> None:
     loopback.say(status=401)
     printed, entries = run("""

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from meter.cli.options import form, form_options, put
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from importlib.metadata import EntryPoint
-
     from tomlkit import TOMLDocument
 
 
@@ -25,10 +22,11 @@ def plugins(ctx: click.Context) -> None:
     from then on. METER_PLUGINS, names with commas, stands in the place of what is written there.
     """
     if ctx.invoked_subcommand is None:
+        from meter.reports.installed import listed_plugins
         from meter.reports.render import Column, write_list
 
         columns = [Column(name, kind="fact") for name in ("module", "distribution", "state")]
-        put(write_list(form(), [Column("plugin"), *columns], list(_listed())))
+        put(write_list(form(), [Column("plugin"), *columns], listed_plugins()))
 
 
 @plugins.command(epilog="Example: meter plugins enable my_plugin")
@@ -37,8 +35,9 @@ def enable(name: str) -> None:
     """Have a plugin loaded from now on; NAME is its own, or its module's."""
     from meter.errors import InputError, UnknownName, suggest
     from meter.plugins import load, module_of
+    from meter.reports.installed import plugin_points
 
-    known = {point.name: point.value for point in _entry_points()}
+    known = {point.name: point.value for point in plugin_points()}
     module = known.get(name) or module_of(name)
     if module not in known.values() and not _exists(module):
         names = ", ".join(sorted(known)) or "none"
@@ -55,40 +54,14 @@ def disable(name: str) -> None:
     from meter.cli import config
     from meter.errors import UnknownName, suggest
     from meter.plugins import module_of
+    from meter.reports.installed import plugin_points
 
-    known = {point.name: point.value for point in _entry_points()}
+    known = {point.name: point.value for point in plugin_points()}
     module = known.get(name) or module_of(name)
     written = _written(config.written())
     if module not in map(module_of, written):
         raise UnknownName(f'"{name}" is not enabled.{suggest(name, written)} `meter plugins` lists what is.')
     _write(name, module, wanted=False)
-
-
-def _listed() -> Iterator[dict[str, Any]]:
-    """Yield every plugin that is installed or enabled, and how it is."""
-    from meter import settings
-    from meter.plugins import enabled, module_of, named
-
-    loaded = enabled()
-    wanted = {module_of(name): name for name in named(settings.load().plugins)}
-    points = {point.value: point for point in _entry_points()}
-    for module in sorted({*wanted, *points}):
-        point, name = points.get(module), wanted.get(module)
-        failed = loaded.failures.get(name or "")
-        yield {
-            "plugin": point.name if point else name,
-            "module": module,
-            "distribution": f"{point.dist.name} {point.dist.version}" if point and point.dist else None,
-            "state": f"failed: {failed}" if failed else "enabled" if name else "installed",
-        }
-
-
-def _entry_points() -> tuple[EntryPoint, ...]:
-    from importlib.metadata import entry_points
-
-    from meter.plugins import GROUP
-
-    return tuple(entry_points(group=GROUP))
 
 
 def _exists(module: str) -> bool:

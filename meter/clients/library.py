@@ -12,7 +12,7 @@ import sys
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from meter import backend
+from meter import backend, unreached
 from meter.clients import messages
 from meter.clients.router import bound, meter_router
 from meter.stream import MeteredStream
@@ -40,7 +40,9 @@ def meter_library(books: Books, litellm: ModuleType) -> tuple[str, ...]:
     backend.warm()
     _replace_everywhere(_replacements(books, litellm))
     _meter_routers(books, litellm.Router)
-    return tuple(sorted(set(_kept_elsewhere())))
+    kept = tuple(sorted(set(_kept_elsewhere())))
+    unreached.note(books.settings.ledger, kept)
+    return kept
 
 
 _metered: dict[FunctionType, Callable[..., Any]] = {}

@@ -7,6 +7,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from meter import spill
+from meter import unreached as notes
 from meter.ledger.place import NETWORK, VANISHING
 from meter.reports.checks import Check, Problem, counted
 
@@ -71,6 +72,19 @@ def spilled(settings: Settings) -> Check:
         problems.append(Problem(what, f"Look into {rejected}, and remove it when that is settled."))
     facts = {"rows": rows, "rejected_rows": refused, "rejected_file": str(rejected), "to": settings.spill}
     return Check("spilled", facts, tuple(lines), tuple(problems))
+
+
+def unreached(settings: Settings) -> Check:
+    """Look at the programs in which `meter.wrap(litellm)` could not reach everything."""
+    facts = notes.read(settings.ledger)
+    remedy = "Call meter.wrap(litellm) before that is made, or have it call litellm.completion itself."
+    problems = [
+        Problem(f"{each['program']} on {each['host']}: {kept}", remedy) for each in facts for kept in each["kept"]
+    ]
+    line = (
+        f"{counted(len(problems), 'place')} in {', '.join(each['program'] for each in facts)}" if facts else "nothing"
+    )
+    return Check("unreached", facts, (line,), tuple(problems))
 
 
 def _problems(facts: dict[str, Any], folder: Path, *, refused: bool) -> Iterator[Problem]:

@@ -82,6 +82,8 @@ def examine(settings: Settings, *, at: datetime | None = None, count_all: bool =
             installed.prices(own, count_all=count_all),
             installed.counting(installed.vocabulary_folder()),
             installed.packages(),
+            _guarded("plugins", installed.plugins, settings),
+            _guarded("unreached", lambda: beside.unreached(settings), settings),
             installed.settings_in_force(settings),
         )
     )

@@ -10,6 +10,7 @@ from meter.reports.render import Column, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from importlib.metadata import EntryPoint
     from pathlib import Path
 
     from meter.price import Price
@@ -99,6 +100,54 @@ def packages() -> Check:
         for fact in facts
     )
     return Check("packages", facts, lines)
+
+
+def plugins() -> Check:
+    """Look at the plugins: which are installed, which are enabled, and which of them cannot be loaded and why."""
+    facts = listed_plugins()
+    on = [each for each in facts if each["state"] != "installed"]
+    failed = [each for each in on if each["state"] != "enabled"]
+    problems = [
+        Problem(
+            f"The plugin {each['plugin']} {each['state']}.",
+            f"Put that right, or `meter plugins disable {each['plugin']}`: it does nothing as it is.",
+        )
+        for each in failed
+    ]
+    lines = tuple(f"{each['plugin']}: {each['state']}" for each in on) or ("none is enabled",)
+    return Check("plugins", facts, lines, tuple(problems))
+
+
+def listed_plugins() -> list[dict[str, Any]]:
+    """Return every plugin that is installed or enabled, and how it is; those that are enabled are loaded for that."""
+    from meter import settings
+    from meter.plugins import enabled, module_of, named
+
+    loaded = enabled()
+    wanted = {module_of(name): name for name in named(settings.load().plugins)}
+    points = {point.value: point for point in plugin_points()}
+    listed = []
+    for module in sorted({*wanted, *points}):
+        point, name = points.get(module), wanted.get(module)
+        failed = loaded.failures.get(name or "")
+        listed.append(
+            {
+                "plugin": point.name if point else name,
+                "module": module,
+                "distribution": f"{point.dist.name} {point.dist.version}" if point and point.dist else None,
+                "state": f"failed: {failed}" if failed else "enabled" if name else "installed",
+            }
+        )
+    return listed
+
+
+def plugin_points() -> tuple[EntryPoint, ...]:
+    """Return what the distributions that are installed name as plugins of meter."""
+    from importlib.metadata import entry_points
+
+    from meter.plugins import GROUP
+
+    return tuple(entry_points(group=GROUP))
 
 
 def settings_in_force(settings: Settings) -> Check:
