@@ -24,7 +24,7 @@ from tests.reporting import call
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-WITH_A_MODEL = {"chat", "demo"}
+WITH_A_MODEL = {"chat", "demo", "serve"}
 """Commands whose examples need a model; their own tests run them."""
 FINDS = {("doctor",): {0, 3}}
 """Commands that may find something wrong, like a disk that ends with the container of the tests; and their statuses."""

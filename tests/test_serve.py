@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 import signal
 import threading
 from typing import TYPE_CHECKING, Any
@@ -11,6 +13,7 @@ import openai
 import pytest
 
 import meter
+from meter.cli.serve import serve
 from meter.entry import new_id
 from meter.ledger import Query
 from meter.outer import HEADER
@@ -21,6 +24,7 @@ from tests.served import PROXY, Served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from meter.local import LocalModel
 
@@ -246,3 +250,22 @@ def test_without_litellms_proxy_it_says_what_to_install(monkeypatch: pytest.Monk
     result = run("serve", "--model", "x")
     assert result.exit_code == 1
     assert "nothing_of_this_name is not installed: pip install 'chat-meter[serve]'" in result.output
+
+
+def test_the_example_of_its_help_serves_the_local_model(
+    local_model: LocalModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here the proxy itself is left out, which the other tests start: what it would be started with is looked at."""
+    monkeypatch.syspath_prepend(ROOT / "plugins")
+    monkeypatch.setattr("meter_litellm.server.check", lambda: None)
+    started: list[Any] = []
+
+    def serving(config: Path, *_: Any) -> None:
+        started.append(json.loads(config.read_text()))
+
+    monkeypatch.setattr("meter_litellm.server.run", serving)
+    result = run(*shlex.split(str(serve.epilog).removeprefix("Example: meter ")))
+    assert result.exit_code == 0, result.output
+    (model,) = started[0]["model_list"]
+    assert model["model_name"] == local_model.model.removeprefix("openai/")
+    assert model["litellm_params"]["model"] == local_model.model
