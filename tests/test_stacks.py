@@ -26,7 +26,7 @@ ENTRIES = (1, 1, 0, 0)
 """How many calls each block makes."""
 
 
-@pytest.mark.parametrize(("block", "entries"), zip(BLOCKS, ENTRIES, strict=True))
+@pytest.mark.parametrize(("block", "entries"), list(zip(BLOCKS, ENTRIES, strict=True)))
 def test_a_block_runs_and_each_of_its_calls_is_one_entry(
     block: str, entries: int, loopback: Loopback, fresh_db: Path
 ) -> None:
@@ -46,9 +46,9 @@ def test_a_block_runs_and_each_of_its_calls_is_one_entry(
     ledger.close()
 
 
-@pytest.mark.parametrize("command", sorted({tuple(each.split()) for each in re.findall(r"`meter ([a-z]+)", TEXT)}))
-def test_a_command_that_it_names_exists(command: tuple[str, ...]) -> None:
-    assert CliRunner().invoke(main, [*command, "--help"]).exit_code == 0
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"`meter ([a-z]+)", TEXT))))
+def test_a_command_that_it_names_exists(command: str) -> None:
+    assert CliRunner().invoke(main, [command, "--help"]).exit_code == 0
 
 
 def test_a_page_that_it_leads_to_exists() -> None:
