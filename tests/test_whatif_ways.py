@@ -105,6 +105,11 @@ def test_what_needs_no_way_back_is_said(sold: Path) -> None:
     assert [way["does"] for way in made["ways"][:2]] == ["none has to be routed back", "no cap is needed"]
 
 
+def test_where_no_call_is_swapped_none_has_to_be_routed_back(sold: Path) -> None:
+    made = imagined(sold, "--swap", "claude-sonnet-4-5=x10", "--share", "0%", "--target-margin", "0%")
+    assert made["ways"][0]["does"] == "none has to be routed back"
+
+
 @pytest.mark.parametrize("target", ["100%", "250%", "much"])
 def test_a_margin_that_no_business_has_is_refused(sold: Path, target: str) -> None:
     result = run("whatif", "--ledger", str(sold), "--month", "2026-11", "--target-margin", target)

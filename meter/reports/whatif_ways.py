@@ -76,7 +76,7 @@ def _share(scenario: Scenario, stakes: Sequence[Stake], target: Fraction) -> Way
     made = Whole(stakes, scenario.cap)
 
     def margin(share: Fraction) -> Fraction | None:
-        return made.margin(1 + share / scenario.share)
+        return made.margin(1 + share / scenario.share if scenario.share else Fraction(1))
 
     found = nearest(margin, target, (Fraction(0), scenario.share), falls=True)
     of = ", ".join(swap.model for swap in scenario.swaps)
