@@ -448,3 +448,14 @@ def test_no_purpose_is_not_one_of_that_name(ledger: Ledger) -> None:
     ledger.append([called("alice", Usage(input_tokens=5))])
     with pytest.raises(UnknownName, match=r'No call in .* was for "None"'):
         imagined(ledger, swaps=("small=x2",), purposes=("None",))
+
+
+def test_where_a_team_pays_the_plans_add_up_to_the_whole(ledger: Ledger) -> None:
+    shop(ledger)
+    ledger.add_team("acme")
+    held = replace(ledger.subscriptions("alice")[0], user="acme", team=True, number=None, added_at=None)
+    ledger.add_subscription(held)
+    made = imagined(ledger, swaps=["small=x10"])
+    whole = made.after.report.totals[0].cost_nanos
+    assert whole == 10 * cost(made, "today")
+    assert cost(made) == whole == sum(line.row.cost_nanos or 0 for line in made.after.plans)

@@ -84,7 +84,7 @@ def whatif(ledger: Ledger, ask: Ask, scenario: Scenario, target: Fraction | None
     return Outcome(
         scenario=scenario,
         today=portfolio(ledger, today),
-        after=portfolio(ledger, cut),
+        after=portfolio(world.imagined(moves.moves), cut),
         models=moves.models,
         stakes=stakes,
         ladder=tuple(ladder(stakes, scenario.cap)) if stakes else (),
@@ -130,6 +130,11 @@ class World:
             world = Imagined(self._ledger, self._memory, moves=tuple(moves), usage=usage, fee=fee)
             self._made[key] = summarize(cast("Ledger", world), self._ask, earned_by_user if fee else self._earn)
         return self._made[key]
+
+    def imagined(self, moves: Sequence[Move]) -> Ledger:
+        """Return the ledger as it would be: what teams pay for is asked of it apart."""
+        usage, fee = self._scenario.usage, fee_of(self._scenario)
+        return cast("Ledger", Imagined(self._ledger, self._memory, moves=tuple(moves), usage=usage, fee=fee))
 
     def _earn(
         self,
