@@ -39,7 +39,7 @@ LONGEST = 60
 class OpenWebui:
     """The server, its administrator, and meter's filter for all models."""
 
-    def __init__(self, python: Path, folder: Path, providers: dict[str, str]) -> None:
+    def __init__(self, python: Path, folder: Path, providers: dict[str, str], *, key: str = "none") -> None:
         """Start it with models: model to the base URL of who serves it."""
         self.folder, self.ledger = folder, folder / "ledger.db"
         with socket.socket() as free:
@@ -58,7 +58,7 @@ class OpenWebui:
             "METER_LEDGER": str(self.ledger),
             "METER_CONFIG": str(folder / "meter.toml"),
             "OPENAI_API_BASE_URLS": ";".join(providers.values()),
-            "OPENAI_API_KEYS": ";".join("none" for _ in providers),
+            "OPENAI_API_KEYS": ";".join(key for _ in providers),
         }
         self._log = (folder / "server.log").open("w")
         command = [str(python), "-m", "uvicorn", "open_webui.main:app", "--host", "127.0.0.1", "--port", str(port)]
@@ -66,7 +66,7 @@ class OpenWebui:
             command, env=self.environ, cwd=folder, stdout=self._log, stderr=subprocess.STDOUT
         )
         self.client = httpx.Client(base_url=self.url, timeout=LONGEST)
-        self._models = providers
+        self._models, self._key = providers, key
 
     def __enter__(self) -> Self:
         try:
@@ -76,7 +76,7 @@ class OpenWebui:
             self.client.headers["Authorization"] = f"Bearer {self.token}"
             configs = {str(place): {"enable": True, "model_ids": [name]} for place, name in enumerate(self._models)}
             urls = list(self._models.values())
-            keys = ["none"] * len(urls)
+            keys = [self._key] * len(urls)
             connections = {"OPENAI_API_BASE_URLS": urls, "OPENAI_API_KEYS": keys, "OPENAI_API_CONFIGS": configs}
             self.post("/openai/config/update", ENABLE_OPENAI_API=True, **connections)
             self.client.get("/api/models").raise_for_status()
@@ -108,7 +108,9 @@ class OpenWebui:
         """Set the filter's valves; those that are not named are as they come."""
         self.post("/api/v1/functions/id/meter/valves/update", **{"provider": "127.0.0.1", **valves})
 
-    def chat(self, model: str, text: str = "Say hello.", *, stream: bool = True) -> dict[str, Any]:
+    def chat(
+        self, model: str, text: str = "Say hello.", *, stream: bool = True, tasks: dict[str, bool] | None = None
+    ) -> dict[str, Any]:
         """Say something in a new chat as a browser does; return the chat's id and the answer once all is done."""
         asked, answered = str(uuid.uuid4()), str(uuid.uuid4())
         one = {"id": asked, "parentId": None, "childrenIds": [answered], "role": "user", "content": text}
@@ -116,7 +118,13 @@ class OpenWebui:
         history = {"currentId": answered, "messages": {asked: one, answered: two}}
         chat = self.post("/api/v1/chats/new", chat={"title": "t", "models": [model], "history": history})["id"]
         message = {"role": "user", "content": text}
-        ids = {"chat_id": chat, "id": answered, "parent_id": asked, "session_id": "a-test"}
+        ids = {
+            "chat_id": chat,
+            "id": answered,
+            "parent_id": asked,
+            "session_id": "a-test",
+            "background_tasks": tasks or {},
+        }
         self.post("/api/chat/completions", model=model, stream=stream, messages=[message], max_tokens=8, **ids)
         self.until(lambda: not self.client.get(f"/api/tasks/chat/{chat}").json().get("task_ids"))
         kept = self.client.get(f"/api/v1/chats/{chat}").json()["chat"]["history"]["messages"][answered]
