@@ -8,11 +8,12 @@ import subprocess
 import sys
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import meter_open_webui
+from meter.ledger import Query
 from tests.loopback import MISSING, Loopback
 from tests.webui import HOST, OpenWebui, lines
 
@@ -132,6 +133,40 @@ async def test_a_body_of_another_shape_passes(body: object, tmp_path: Path) -> N
     assert await made.outlet(body, None, None, None) is body
     for own in made._meters.values():
         await asyncio.to_thread(own.close)
+
+
+def test_a_model_is_its_connections_where_no_valve_names_a_provider(webui: OpenWebui) -> None:
+    """A vendor's name at a server of one's own is not priced as the vendor's."""
+    webui.set(provider="")
+    webui.chat("loop-model", stream=True)
+    webui.chat("loop-model", stream=False)
+    assert [entry.provider for entry in webui.entries()[-2:]] == ["127.0.0.1", "127.0.0.1"]
+
+
+async def test_an_answer_for_which_tools_are_called_is_a_call_each(tmp_path: Path) -> None:
+    made = meter_open_webui.Filter()
+    made.valves.ledger, made.valves.provider = str(tmp_path / "ledger.db"), "openai"
+    told = {"message_id": "m", "chat_id": "c"}
+    said = []
+
+    async def emit(event: dict[str, Any]) -> None:
+        said.append(event["data"]["description"])
+
+    for response in ("one", "two"):
+        chunk = {"id": response, "model": "gpt-4o-mini", "choices": []}
+        made.stream(chunk, told)
+        made.stream({**chunk, "usage": {"prompt_tokens": 1000, "completion_tokens": 100}}, told)
+    summed = {"prompt_tokens": 2000, "completion_tokens": 200}
+    body = {"model": "preset", "messages": [{"role": "assistant", "id": "m", "usage": summed}]}
+    await made.outlet(body, {"email": ANN}, told, __event_emitter__=emit)
+    (own,) = made._meters.values()
+    entries = list(own.ledger.entries(Query()))
+    assert [(each.response_id, each.model, each.nanos) for each in entries] == [
+        ("one", "gpt-4o-mini", 210_000),
+        ("two", "gpt-4o-mini", 210_000),
+    ]
+    assert said[0].startswith("This answer cost 0.00042 USD")
+    await asyncio.to_thread(own.close)
 
 
 def test_in_a_browser_the_line_stands_above_the_answer(webui: OpenWebui) -> None:

@@ -18,14 +18,17 @@ pytestmark = [pytest.mark.host(HOST), pytest.mark.host(PROXY)]
 TASKS = {"title_generation": True, "tags_generation": True}
 
 
-def test_the_title_call_is_there_with_its_purpose_and_no_call_twice(tmp_path: Path, loopback: Loopback) -> None:
+@pytest.mark.parametrize("record", [True, False])
+def test_the_title_call_is_there_with_its_purpose_and_no_call_twice(
+    tmp_path: Path, loopback: Loopback, record: bool
+) -> None:
     folder = tmp_path / "webui"
     folder.mkdir()
     model = f"loop-model=openai/loop-model@{loopback.api_base}"
     with Served(tmp_path, "serve", "--port", "0", "--model", model) as server:
         address = f"{server.address}/v1"
         with OpenWebui(HOST.python(), folder, {"loop-model": address}, key=server.key) as webui:
-            webui.set(record=False, ledger=str(server.ledger), show_month=False, show_left=False)
+            webui.set(record=record, ledger=str(server.ledger), show_month=False, show_left=False)
             loopback.say(id="of-the-answer")
             answer = webui.chat("loop-model", tasks=TASKS)
             entries = server.since(0, 3)

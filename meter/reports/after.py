@@ -10,7 +10,7 @@ from meter.reports.default import standing
 from meter.reports.wording import joined, money_said
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from meter.entry import Entry
     from meter.ledger import Ledger
@@ -21,10 +21,11 @@ PARTS = ("cost", "month", "left")
 
 
 def after_call(
-    entry: Entry, *, show: Iterable[str] = PARTS, language: str = "en", ledger: Ledger | str | None = None
+    *entries: Entry, show: Iterable[str] = PARTS, language: str = "en", ledger: Ledger | str | None = None
 ) -> str:
     """Return the line that a host shows with an answer, like "This answer cost 0.0021 USD, …"; empty without parts.
 
+    `entries` are the calls that one user's answer took, mostly one; for one for which tools are called there are more.
     `show` has any of `cost`, `month` and `left`; the last two need a user, `left` a plan. `language` is `en` or `zh`,
     `ledger` an open one, a path, or None for that of the settings. Raises InputError for an unknown part or language.
     """
@@ -33,17 +34,22 @@ def after_call(
         near = suggest(part, PARTS)
         raise InputError(f'"{part}" is no part of the line.{near} Give some of {", ".join(PARTS)}.')
     with spoken(language):
-        parts = [_cost(entry)] if "cost" in wanted else []
-        if entry.user is not None and wanted - {"cost"}:
-            parts += _stands(standing(entry.user, entry.at, ledger=ledger), wanted)
+        parts = [_cost(entries)] if "cost" in wanted else []
+        last = entries[-1] if entries else None
+        if last is not None and last.user is not None and wanted - {"cost"}:
+            parts += _stands(standing(last.user, last.at, ledger=ledger), wanted)
         return joined(parts)
 
 
-def _cost(entry: Entry) -> str:
-    if entry.nanos is None or entry.currency is None:
-        return say("What this answer cost is unknown")
-    least = "≥ " if entry.status == "partial" else ""
-    return say("This answer cost {cost}", cost=f"{least}{money_said(entry.nanos, entry.currency)}")
+def _cost(entries: Sequence[Entry]) -> str:
+    sums: dict[str, int] = {}
+    for entry in entries:
+        if entry.nanos is None or entry.currency is None:
+            return say("What this answer cost is unknown")
+        sums[entry.currency] = sums.get(entry.currency, 0) + entry.nanos
+    least = "≥ " if any(entry.status == "partial" for entry in entries) else ""
+    cost = " + ".join(money_said(nanos, currency) for currency, nanos in sums.items())
+    return say("This answer cost {cost}", cost=f"{least}{cost}") if sums else say("What this answer cost is unknown")
 
 
 def _stands(stands: Standing, wanted: set[str]) -> Iterator[str]:

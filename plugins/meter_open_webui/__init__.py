@@ -12,7 +12,9 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from importlib import import_module
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field
 
@@ -41,19 +43,19 @@ class Filter:
         show_left: bool = Field(default=True, description="Show what is left of the fee of the user's plan.")
         language: Literal["en", "zh"] = Field(default="en", description="Language of the line: en or zh.")
         record: bool = Field(
-            default=True, description="Keep each call in the ledger. Off where `meter serve` is the connection."
+            default=True, description="Keep each call in the ledger, unless its connection has kept it already."
         )
         provider: str = Field(
             default="",
             description="Who serves the models: a vendor like openai, or the host of your server without its port. "
-            "Empty: the model's name says it.",
+            "Empty: the host of the model's connection.",
         )
         ledger: str = Field(default="", description="Path of the ledger. Empty: METER_LEDGER, else meter's own.")
 
     def __init__(self) -> None:
         self.valves = self.Valves()
         self._begun: OrderedDict[str, float] = OrderedDict()
-        self._responses: OrderedDict[str, str] = OrderedDict()
+        self._heard: OrderedDict[str, dict[str, dict[str, Any]]] = OrderedDict()
         self._meters: dict[str, meter.Meter] = {}
 
     def inlet(self, body: Any, __metadata__: Any = None) -> Any:
@@ -65,9 +67,17 @@ class Filter:
         return body
 
     def stream(self, event: Any, __metadata__: Any = None) -> Any:
-        """Remember the provider's id of an answer; its pieces pass untouched."""
-        if response := _text(event, "id"):
-            _remember(self._responses, _text(__metadata__, "message_id"), response)
+        """Remember the provider's id, model and usage of an answer; its pieces pass untouched.
+
+        An answer for which tools are called is several of the provider's, each a call of its own.
+        """
+        message, response = _text(__metadata__, "message_id"), _text(event, "id")
+        if message and response and "choices" in event:
+            heard = self._heard.get(message, {})
+            one = heard.setdefault(response, {"model": None, "usage": None})
+            one["model"] = _text(event, "model") or one["model"]
+            one["usage"] = event.get("usage") or one["usage"]
+            _remember(self._heard, message, heard)
         return event
 
     async def outlet(
@@ -75,11 +85,20 @@ class Filter:
         body: Any,
         __user__: Any = None,
         __metadata__: Any = None,
+        __model__: Any = None,
+        __request__: Any = None,
         __event_emitter__: Emitter | None = None,
     ) -> Any:
         """Keep the call and show its line; whatever goes wrong, the chat goes on."""
         try:
-            line = await asyncio.to_thread(self._line, self._call(body, __user__, __metadata__))
+            facts = {
+                "provider": self.valves.provider.strip() or await _connection(__model__, __request__),
+                "user": _text(__user__, "email") or _text(__user__, "id"),
+                "session": _text(__metadata__, "chat_id") or _text(body, "chat_id"),
+                "purpose": "chat",
+                "source": SOURCE,
+            }
+            line = await asyncio.to_thread(self._line, self._calls(body, __metadata__, __model__), facts)
             if line and __event_emitter__:
                 await __event_emitter__({"type": "status", "data": {"description": line, "done": True}})
         except Exception as error:  # noqa: BLE001  metering never breaks a chat
@@ -87,39 +106,45 @@ class Filter:
             log.warning("An answer in Open WebUI could not be metered (%s).", type(error).__name__)
         return body
 
-    def _call(self, body: Any, user: Any, metadata: Any) -> dict[str, Any]:
-        """Return what meter.record takes of an answer; of its texts nothing."""
+    def _calls(self, body: Any, metadata: Any, model: Any) -> list[dict[str, Any]]:
+        """Return what is known of each call behind an answer; of its texts nothing."""
         messages = body.get("messages") if isinstance(body, dict) else None
         last = messages[-1] if isinstance(messages, list) and messages else None
-        usage = last.get("usage") if isinstance(last, dict) else None
         message = _text(metadata, "message_id") or _text(last, "id")
-        response = self._responses.get(message or "")
-        begun = self._begun.get(message or "")
-        return {
-            "model": _text(body, "model") or "unknown",
-            "provider": self.valves.provider.strip() or None,
-            "usage": {"usage": usage} if isinstance(usage, dict) and usage else None,
-            "user": _text(user, "email") or _text(user, "id"),
-            "session": _text(metadata, "chat_id") or _text(body, "chat_id"),
-            "purpose": "chat",
-            "source": SOURCE,
-            # an answer that is continued keeps its message and is another call
-            "source_key": f"{message}/{response}" if message and response else message,
-            "response_id": response,
-            "latency_ms": None if begun is None else max(0, int((time.time() - begun) * 1000)),
-        }
+        asked = _text((model or {}).get("info"), "base_model_id") or _text(body, "model") or "unknown"
+        heard: list[tuple[str | None, dict[str, Any]]] = [*self._heard.pop(message or "", {}).items()]
+        heard = heard or [(None, {"model": None, "usage": None})]
+        if len(heard) == 1:  # of several the message has the sum
+            ((_, only),) = heard
+            only["usage"] = only["usage"] or (last.get("usage") if isinstance(last, dict) else None)
+        begun = self._begun.pop(message or "", None)
+        took = None if begun is None or len(heard) > 1 else max(0, int((time.time() - begun) * 1000))
+        return [
+            {
+                "model": one["model"] or asked,
+                "usage": {"usage": one["usage"]} if isinstance(one["usage"], dict) and one["usage"] else None,
+                # an answer that is continued keeps its message and is another call
+                "source_key": f"{message}/{response}" if message and response else message,
+                "response_id": response,
+                "latency_ms": took,
+            }
+            for response, one in heard
+        ]
 
-    def _line(self, call: dict[str, Any]) -> str | None:
-        """Return what is shown of a call, once it is in the ledger; None where there is nothing to show."""
+    def _line(self, calls: list[dict[str, Any]], facts: dict[str, Any]) -> str | None:
+        """Return what is shown of an answer, once its calls are in the ledger; None where there is nothing to show."""
         metered = self._meter()
-        entry = self._seen(metered, call["response_id"])
-        if entry is None and self.valves.record:
-            entry = _record(metered, call)
+        entries = []
+        for call in calls:
+            entry = self._seen(metered, call["response_id"])
+            if entry is None and self.valves.record:
+                entry = _record(metered, {**call, **facts})
+            entries += [] if entry is None else [entry]
         wanted = {"cost": self.valves.show_cost, "month": self.valves.show_month, "left": self.valves.show_left}
         show = [name for name, shown in wanted.items() if shown]
-        if entry is None:
+        if not entries:
             return None
-        return meter.after_call(entry, show=show, language=self.valves.language, ledger=metered.ledger) or None
+        return meter.after_call(*entries, show=show, language=self.valves.language, ledger=metered.ledger) or None
 
     def _meter(self) -> meter.Meter:
         path = self.valves.ledger.strip()
@@ -161,3 +186,18 @@ def _remember(kept: OrderedDict[str, Any], key: str | None, value: Any) -> None:
     kept.move_to_end(key)
     while len(kept) > KEPT:
         kept.popitem(last=False)
+
+
+async def _connection(model: Any, request: Any) -> str | None:
+    """Return the host that a model is called at; None where that cannot be told, and its name has to say it."""
+    try:
+        if model.get("owned_by") == "ollama":
+            return "ollama"
+        place = model.get("urlIdx")
+        if place is None:
+            base = (model.get("info") or {}).get("base_model_id") or model["id"]
+            place = request.app.state.OPENAI_MODELS[base]["urlIdx"]
+        config: Any = import_module("open_webui.models.config")
+        return urlsplit(str((await config.Config.get("openai.api_base_urls"))[place])).hostname
+    except Exception:  # noqa: BLE001  another version may keep it elsewhere
+        return None
