@@ -1,4 +1,4 @@
-"""docs/stacks.md: its Python runs, what it names exists, and every plugin has its place in it."""
+"""docs/stacks.md and its pages: their Python runs, what they name exists, and every plugin has its place in one."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from tests.loopback import Loopback
 
 ROOT = Path(__file__).parent.parent
-TEXT = (ROOT / "docs" / "stacks.md").read_text("utf-8")
+INDEX = ROOT / "docs" / "stacks.md"
+PAGES = {path: path.read_text("utf-8") for path in (INDEX, *sorted((ROOT / "docs" / "stacks").glob("*.md")))}
+TEXT = "".join(PAGES.values())
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
-ENTRIES = (1, 1, 0, 0)
+ENTRIES = (0, 1, 0, 1)
 """How many calls each block makes."""
 
 
@@ -51,13 +53,20 @@ def test_a_command_that_it_names_exists(command: str) -> None:
     assert CliRunner().invoke(main, [command, "--help"]).exit_code == 0
 
 
-def test_a_page_that_it_leads_to_exists() -> None:
-    found = re.findall(r"\]\(([^)]+)\)", TEXT)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_that_it_leads_to_exists(page: Path) -> None:
+    found = re.findall(r"\]\(([^)]+)\)", PAGES[page])
     assert found
-    assert all((ROOT / "docs" / each).is_file() for each in found)
+    assert all((page.parent / each).is_file() for each in found)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page != INDEX], ids=lambda page: page.stem)
+def test_a_page_is_in_the_index_and_says_where_to_put_the_meter_and_where_not(page: Path) -> None:
+    assert f"stacks/{page.name}" in PAGES[INDEX]
+    assert "**Put it**" in PAGES[page]
+    assert re.search(r"\*\*Not also\*\*|Both on one ledger|is no second entry", PAGES[page])
 
 
 @pytest.mark.parametrize("plugin", sorted(path.parent.name for path in (ROOT / "plugins").glob("*/README.md")))
 def test_every_plugin_has_its_place(plugin: str) -> None:
-    names = {"meter_open_webui": "## Open WebUI"}
-    assert names.get(plugin, plugin) in TEXT
+    assert plugin in TEXT
