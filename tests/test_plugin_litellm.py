@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from typing import TYPE_CHECKING, Any
 
+import anthropic
 import openai
 import pytest
 
@@ -23,8 +25,12 @@ CONFIG = """
 model_list:
   - model_name: loop
     litellm_params: {{model: openai/loop-model, api_base: "{base}", api_key: none}}
+  - model_name: first
+    litellm_params: {{model: openai/first-model, api_base: "{base}", api_key: none}}
 litellm_settings:
   callbacks: [meter_litellm.handler]
+  num_retries: 0
+  fallbacks: [{{first: [loop]}}]
 general_settings:
   master_key: sk-master
   custom_auth: keys.authenticated
@@ -50,7 +56,8 @@ def served(scripted: Loopback, tmp_path_factory: pytest.TempPathFactory) -> Iter
     folder = tmp_path_factory.mktemp("proxy")
     (folder / "config.yaml").write_text(CONFIG.format(base=scripted.api_base))
     (folder / "keys.py").write_text(KEYS)
-    with Served(folder, "serve", "--port", "0", "--config", "config.yaml") as server:
+    vendor = {"ANTHROPIC_API_BASE": scripted.api_base.removesuffix("/v1"), "ANTHROPIC_API_KEY": "none"}
+    with Served(folder, "serve", "--port", "0", "--config", "config.yaml", **vendor) as server:
         assert server.key == "the", server.said  # "the master_key of the configuration"
         yield server
 
@@ -81,6 +88,40 @@ def test_a_key_that_is_nobodys_speaks_for_others(served: Served) -> None:
     named, nameless = served.since(before, 2)
     assert (named.user, named.claimed_user, named.tags) == ("bob@example.org", "bob@example.org", ("key:webui",))
     assert (nameless.user, nameless.claimed_user) == (None, None)
+
+
+def test_a_fallback_is_an_attempt_of_one_entry_and_the_model_is_the_one_that_answered(
+    served: Served, scripted: Loopback
+) -> None:
+    before = len(served.entries())
+    scripted.say(status=500)
+    with openai.OpenAI(base_url=f"{served.address}/v1", api_key="sk-alice", max_retries=0) as client:
+        assert client.chat.completions.create(model="first", messages=MESSAGES).choices
+        scripted.say(status=500)
+        assert list(client.chat.completions.create(model="first", messages=MESSAGES, stream=True))
+    entries = served.since(before, 2)
+    assert [(each.user, each.outcome, each.attempts) for each in entries] == [("alice", "ok", 2)] * 2
+    assert [each.model for each in entries] == ["loop-model"] * 2
+
+
+def test_a_pass_through_route_is_no_way_around_the_meter(served: Served, scripted: Loopback) -> None:
+    before = len(served.entries())
+    usage = {"input_tokens": 12, "output_tokens": 5}
+    said = {"id": "msg_1", "type": "message", "role": "assistant", "model": "claude-haiku-4-5", "usage": usage}
+    scripted.say(body={**said, "content": [{"type": "text", "text": "Hi."}], "stop_reason": "end_turn"})
+    begun = {"type": "message_start", "message": {**said, "content": []}}
+    ended = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 5}}
+    events = [
+        f"event: {each['type']}\ndata: {json.dumps(each)}\n\n" for each in (begun, ended, {"type": "message_stop"})
+    ]
+    scripted.say(events=events, done=False)
+    asked: Any = {"model": "claude-haiku-4-5", "messages": MESSAGES, "max_tokens": 9}
+    with anthropic.Anthropic(base_url=f"{served.address}/anthropic", api_key="sk-alice", max_retries=0) as client:
+        assert client.messages.create(**asked).content
+        assert list(client.messages.create(**asked, stream=True))
+    entries = served.since(before, 2)
+    assert [(each.user, each.outcome) for each in entries] == [("alice", "ok")] * 2
+    assert [each.usage and (each.usage.input_tokens, each.usage.output_tokens) for each in entries] == [(12, 5)] * 2
 
 
 def test_what_was_answered_survives_a_kill(served: Served) -> None:

@@ -34,6 +34,28 @@ MESSAGES: Any = [{"role": "user", "content": "Say hello."}]
 ALICE, BOB = "alice@example.org", "bob@example.org"
 
 
+def _event(kind: str, **told: Any) -> str:
+    return f"event: {kind}\ndata: {json.dumps({'type': kind, **told})}\n\n"
+
+
+_OPEN: Any = {"id": "resp_1", "object": "response", "created_at": 1, "model": "loop-model", "status": "in_progress"}
+_OPEN = {**_OPEN, "output": [], "parallel_tool_calls": False, "tool_choice": "auto", "tools": []}
+_ITEM: Any = {"id": "msg_1", "type": "message", "role": "assistant", "status": "in_progress", "content": []}
+_PLACE: Any = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
+RESPONSE = (
+    _event("response.created", response=_OPEN, sequence_number=0),
+    _event("response.output_item.added", item=_ITEM, output_index=0, sequence_number=1),
+    _event(
+        "response.content_part.added",
+        part={"type": "output_text", "text": "", "annotations": []},
+        sequence_number=2,
+        **_PLACE,
+    ),
+)
+"""How a streamed response begins."""
+DELTA = _event("response.output_text.delta", delta="word ", sequence_number=3, logprobs=[], **_PLACE)
+
+
 @pytest.fixture(scope="module")
 def scripted() -> Iterator[Loopback]:
     """Serve scripted answers behind the proxy for the whole module."""
@@ -94,12 +116,16 @@ def test_six_calls_of_two_end_users_are_six_entries_of_the_right_users(
 
 
 def test_a_client_that_disconnects_in_mid_stream_is_one_cancelled_entry(
-    served: Served, client: openai.OpenAI, scripted: Loopback
+    served: Served, client: openai.OpenAI, claude: anthropic.Anthropic, scripted: Loopback
 ) -> None:
-    for user, call in (("chat", _chat), ("message", _message)):
+    for user in ("chat", "message"):
         before, gone = len(served.entries()), threading.Event()
-        scripted.say(chunks=["word "] * 4, gate_after=(4, gone))
-        call(served, client, user)
+        if user == "chat":
+            scripted.say(chunks=["word "] * 4, gate_after=(4, gone))
+            _leave_chat(client)
+        else:  # LiteLLM asks a server of OpenAI's kind for a response then
+            scripted.say(events=[*RESPONSE, *[DELTA] * 4], gate_after=(len(RESPONSE) + 4, gone), done=False)
+            _leave_message(claude)
         entries = served.since(before)
         gone.set()
         assert [(each.user, each.outcome) for each in entries] == [(user, "cancelled")]
@@ -107,16 +133,21 @@ def test_a_client_that_disconnects_in_mid_stream_is_one_cancelled_entry(
         assert entries[0].usage.output_tokens > 0
 
 
-def _chat(_: Served, client: openai.OpenAI, user: str) -> None:
-    stream = client.chat.completions.create(model="loop", messages=MESSAGES, stream=True, user=user)
+def _leave_chat(client: openai.OpenAI) -> None:
+    stream = client.chat.completions.create(model="loop", messages=MESSAGES, stream=True, user="chat")
     for chunk in stream:
         if chunk.choices and chunk.choices[0].delta.content:
             break
     stream.close()
 
 
-def _message(served: Served, client: openai.OpenAI, user: str) -> None:
-    _chat(served, client, user)
+def _leave_message(claude: anthropic.Anthropic) -> None:
+    who: Any = {"user_id": "message"}
+    stream = claude.messages.create(model="loop", messages=MESSAGES, max_tokens=9, stream=True, metadata=who)
+    for event in stream:
+        if event.type == "content_block_delta":
+            break
+    stream.close()
 
 
 def test_open_webuis_headers_say_whose_chat_it_is_and_what_it_is_for(served: Served, client: openai.OpenAI) -> None:

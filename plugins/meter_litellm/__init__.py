@@ -13,6 +13,7 @@ import functools
 import json
 import logging
 import re
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import meter
@@ -65,6 +66,8 @@ def _handler() -> Any:
         async def async_pre_call_hook(self, user_api_key_dict: Any, cache: Any, data: Any, call_type: Any) -> Any:  # noqa: ARG002  litellm's signature
             """Attribute what this request calls; whatever goes wrong, it goes on."""
             try:
+                if call_type == "pass_through_endpoint":
+                    _meter_pass_through()
                 # it is never left: it ends with the request's own task
                 meter.attribute(**attribution(user_api_key_dict, data), final=True).__enter__()
             except Exception as error:  # noqa: BLE001  metering never breaks a request
@@ -77,6 +80,24 @@ def _handler() -> Any:
     except Exception as error:  # noqa: BLE001  the proxy serves on, unmetered, and says so
         log.error("LiteLLM's proxy is not metered (%s: %s).", type(error).__name__, error)
     return Handler()
+
+
+@functools.cache
+def _meter_pass_through() -> None:
+    """Meter the HTTP clients of pass-through routes (`/anthropic/…`), which go around litellm's functions."""
+    routes: Any = import_module("litellm.proxy.pass_through_endpoints.pass_through_endpoints")
+    own = routes.get_async_httpx_client
+
+    @functools.wraps(own)
+    def client(*args: Any, **settings: Any) -> Any:
+        made = own(*args, **settings)
+        try:
+            meter.wrap(made.client)
+        except Exception as error:  # noqa: BLE001  metering never breaks a request
+            log.warning("A pass-through route is not metered (%s).", type(error).__name__)
+        return made
+
+    routes.get_async_httpx_client = client
 
 
 def attribution(key: Any, data: Mapping[str, Any]) -> dict[str, Any]:
