@@ -5,6 +5,7 @@ The id says nothing by itself: it counts where the ledger here knows the call, s
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,11 @@ def outer_call(ledger: Callable[[], Ledger]) -> UUID | None:
     except Exception as error:  # noqa: BLE001  where nobody can tell, the call is written here
         log.debug("An outer call could not be looked up: %s", loggable(error))
         return None
+
+
+async def outer_call_async(ledger: Callable[[], Ledger]) -> UUID | None:
+    """Return the same as outer_call without holding the event loop."""
+    return None if current().call is None else await asyncio.to_thread(outer_call, ledger)
 
 
 def tell(http: Any, call: UUID) -> None:

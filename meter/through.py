@@ -6,15 +6,13 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from meter import backend
-from meter.attribution import current
 from meter.beginning import begin, begin_async
 from meter.layer import Layer, is_step
-from meter.outer import outer_call
+from meter.outer import outer_call, outer_call_async
 from meter.stream import MeteredStream
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from uuid import UUID
 
     from meter.attempt import Attempt
     from meter.books import Books
@@ -52,7 +50,7 @@ async def pass_through_async(
     """
     if is_step(request):
         return await send(request)
-    if (outer := await _outer_call(books)) is not None:
+    if (outer := await outer_call_async(books.open)) is not None:
         return await _send_on_async(Layer(outer), request, send)
     if not backend.is_ready():
         await asyncio.to_thread(backend.warm)
@@ -72,12 +70,6 @@ async def pass_through_async(
     # a dict is whole, whatever was asked for
     streams = attempt.streams and not isinstance(response, dict)
     return stream(response, attempt) if streams else await attempt.finish_async(response)
-
-
-async def _outer_call(books: Books) -> UUID | None:
-    if current().call is None:
-        return None
-    return outer_call(books.open) if books.is_ready else await asyncio.to_thread(outer_call, books.open)
 
 
 def _send_on(layer: Layer, request: dict[str, Any], send: Callable[[dict[str, Any]], Any]) -> Any:

@@ -21,6 +21,7 @@ from meter.asked import ask
 from meter.entry import new_id, now
 from meter.layer import Layer
 from meter.ledger import Query
+from meter.ledger.reading import Reading
 from meter.outer import HEADER, tell
 
 if TYPE_CHECKING:
@@ -138,6 +139,29 @@ def test_each_verb_stays_silent_under_a_call_that_is_in_flight(
         asyncio.run(inner.acompletion(**loopback.call))
     assert not entries(inner)
     assert named(loopback) == [str(call)] * 3
+
+
+async def test_the_ledger_is_not_asked_for_an_outer_call_in_the_event_loop(
+    metered: meter.Meter, fresh_db: Path, loopback: Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A ledger that is locked, or opened for the first time, would hold up every other task."""
+    call, own, asking = in_flight(metered), Reading.has_call, list[threading.Thread]()
+
+    def has_call(self: Reading, *args: Any) -> bool:
+        asking.append(threading.current_thread())
+        return own(self, *args)
+
+    monkeypatch.setattr(Reading, "has_call", has_call)
+    fresh = meter.Meter(ledger=fresh_db)
+    with meter.attribute(call=call):
+        async with fresh.wrap(openai.AsyncOpenAI(base_url=loopback.api_base, api_key="k", max_retries=0)) as client:
+            await client.chat.completions.create(model="m", messages=MESSAGES)
+        for _ in range(2):
+            await fresh.acompletion(**loopback.call)
+    fresh.close()
+    assert len(asking) == 3
+    assert threading.current_thread() not in asking
+    assert not entries(metered)
 
 
 def in_flight(metered: meter.Meter, ended: timedelta | None = None) -> UUID:

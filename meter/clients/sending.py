@@ -16,10 +16,11 @@ from meter.ending import Ending
 from meter.errors import BudgetExceeded, MeterError
 from meter.failure import FIRST_ERROR, answered, outcome_of
 from meter.layer import Layer, is_step
-from meter.outer import outer_call, tell
+from meter.outer import outer_call, outer_call_async, tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from uuid import UUID
 
     from meter.attempt import Attempt
     from meter.books import Books
@@ -134,20 +135,24 @@ class Sending:
         response.stream = tee(response.stream, heard, decode, hiding)
 
 
-def _sending(books: Books, http: Any, package: Any) -> Sending | None:
+def _asked(http: Any) -> Asking | None:
     """Return the call that a request is; None where it just passes: it is none, or part of a metered one."""
     asking = read_request(http)
-    if asking is None or is_step(asking.request):
-        return None
-    if (outer := outer_call(books.open)) is not None:
-        tell(http, outer)
-        return None
-    return Sending(http, asking, package)
+    return None if asking is None or is_step(asking.request) else asking
+
+
+def _sending(http: Any, asking: Asking, package: Any, outer: UUID | None) -> Sending | None:
+    """Return the call; None where it is a step of one of another process, of which the server is told."""
+    if outer is None:
+        return Sending(http, asking, package)
+    tell(http, outer)
+    return None
 
 
 def _sent(books: Books, own: Callable[..., Any], package: Any) -> Callable[..., Any]:
     def send(request: Any, **options: Any) -> Any:
-        sending = _sending(books, request, package)
+        asking = _asked(request)
+        sending = _sending(request, asking, package, outer_call(books.open)) if asking else None
         if sending is None:
             return own(request, **options)
         attempt = sending.begun()
@@ -178,7 +183,8 @@ def _sent(books: Books, own: Callable[..., Any], package: Any) -> Callable[..., 
 
 def _sent_async(books: Books, own: Callable[..., Any], package: Any) -> Callable[..., Any]:
     async def send(request: Any, **options: Any) -> Any:
-        sending = _sending(books, request, package)
+        asking = _asked(request)
+        sending = _sending(request, asking, package, await outer_call_async(books.open)) if asking else None
         if sending is None:
             return await own(request, **options)
         attempt = sending.begun()
