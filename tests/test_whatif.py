@@ -459,3 +459,22 @@ def test_where_a_team_pays_the_plans_add_up_to_the_whole(ledger: Ledger) -> None
     whole = made.after.report.totals[0].cost_nanos
     assert whole == 10 * cost(made, "today")
     assert cost(made) == whole == sum(line.row.cost_nanos or 0 for line in made.after.plans)
+
+
+@pytest.mark.parametrize("swap", ["small=x10", "small=large"])
+def test_a_long_window_is_gone_through_twice_for_a_swap(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, swap: str
+) -> None:
+    shop(ledger)
+    asked: list[Query] = []
+    summed = type(ledger).summarize
+
+    def noted(self: Ledger, query: Query) -> list[Any]:
+        asked.append(query)
+        return summed(self, query)
+
+    monkeypatch.setattr(type(ledger), "summarize", noted)
+    whatif(ledger, ask(), scenario_given("UTC", swaps=[swap]), Fraction(2, 5))
+    window = ask().window
+    whole = [query for query in asked if (query.since, query.until) == (window.since, window.until)]
+    assert len(whole) == 2, whole

@@ -51,9 +51,12 @@ class Stretch:
     """UTC, exclusive."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Sum:
-    """The calls of one group in one currency, summed exactly; reversals count negative."""
+    """The calls of one group in one currency, summed exactly; reversals count negative. It is a value: none is changed.
+
+    Reports make them by the hundred thousand, and a frozen one takes ten times as long to make.
+    """
 
     key: tuple[str | int | None, ...] = ()
     """The group's values in the order of Query.by; None where the entries have none."""

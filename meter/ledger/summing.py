@@ -48,9 +48,9 @@ def summarize(raw: sqlite3.Connection, query: Query) -> list[Sum]:
     texts = _texts(raw, query, sums)
     return [
         Sum(
-            key=tuple(_value(name, number, texts) for name, number in zip(query.by, key[1:], strict=True)),
-            currency=texts[key[0]] if key[0] else None,
-            **dict(zip(FIELDS, amounts, strict=True)),
+            tuple([_value(name, number, texts) for name, number in zip(query.by, key[1:], strict=True)]),
+            texts[key[0]] if key[0] else None,
+            *amounts,
         )
         for key, amounts in sums.items()
         if any(amounts)

@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, cast
 
-from meter.ledger.query import Query, Sum
+from meter.ledger.query import Query
 from meter.reports.whatif_rows import Priced, priced_rows
-from meter.reports.whatif_sums import SWAPPED, by_bracket, nanos_of_sum, table_of, times
+from meter.reports.whatif_sums import (
+    FIELDS,
+    SWAPPED,
+    Group,
+    amounts_of,
+    by_bracket,
+    coarser,
+    nanos_of_sum,
+    shortest,
+    sum_of,
+    sums_of,
+    table_of,
+    times,
+    together,
+    total,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from fractions import Fraction
 
     from meter.ledger import Ledger
-    from meter.ledger.query import Stretch
+    from meter.ledger.query import Stretch, Sum
     from meter.ledger.stretches import Where
     from meter.plan import Subscription
     from meter.price import Price
@@ -23,16 +37,12 @@ if TYPE_CHECKING:
     from meter.reports.whatif_sums import Move
     from meter.revenue import RevenueEvent
 
-FIELDS = tuple(name for name in Sum.__dataclass_fields__ if name not in {"key", "currency"})
-_amounts = attrgetter(*FIELDS)
 _AT = {name: place for place, name in enumerate(FIELDS)}
 _COST = ("nanos", "counted_nanos", "mock_nanos")
 _LOST = ("low_nanos", "high_nanos")
 _CHARGED = tuple(_AT[name] for name in (*_COST, "partial_calls", "unpriced_calls"))
 """What becomes another amount where calls are charged anew."""
 
-Group = tuple[tuple[Any, ...], str | None]
-"""The key of a sum and its currency."""
 Tables = dict[tuple[int, int], tuple["Price", "Table"]]
 """The rates for calls of a context bracket by the identity of the price and the bracket, each with its price."""
 Memory = dict[Any, Any]
@@ -69,7 +79,7 @@ class Imagined:
                 self._move(groups, wanted, move)
         if self._usage != 1:
             self._use(groups, self._ask(_of_kind(query, "booked")) if _may_be_booked(query) else [])
-        return _sums(groups)
+        return sums_of(groups)
 
     def sum_each(self, stretches: Sequence[Stretch], where: Where | None = None) -> list[list[Sum]]:
         """Sum the calls of many users, each over a time of their own, as they would have been charged."""
@@ -90,7 +100,7 @@ class Imagined:
         if self._usage != 1:
             for groups, query in zip(every, asked, strict=True):
                 self._use(groups, self._ask(_of_kind(query, "booked")) if _may_be_booked(query) else [])
-        return [_sums(groups) for groups in every]
+        return [sums_of(groups) for groups in every]
 
     def currencies(self) -> set[str]:
         """Return the currencies of the entries, and of the rates they would have been charged at."""
@@ -114,10 +124,24 @@ class Imagined:
         return [each for each in events if each.user is None or users.resolve(each.user) not in changed]
 
     def _ask(self, query: Query) -> list[Sum]:
-        key = query.since, query.until, query.by, tuple(sorted(query.where.items(), key=repr))
-        if key not in self._memory:
-            self._memory[key] = self._ledger.summarize(query)
-        return cast("list[Sum]", self._memory[key])
+        known = self._known(query)
+        if query.by not in known:
+            finer = shortest(known, query.by)
+            found = self._ledger.summarize(query) if finer is None else coarser(known[finer], finer, query.by)
+            known[query.by] = found
+        return known[query.by]
+
+    def _parts(self, query: Query) -> Iterator[tuple[tuple[Any, ...], Sum]]:
+        """Yield the sums of a query, each behind its key; a sum of a finer answer that stands alone keeps its own."""
+        known = self._known(query)
+        finer = shortest(known, query.by) or query.by
+        for (key, currency), own in together(known.get(finer) or self._ask(query), finer, query.by):
+            yield key, own[0] if len(own) == 1 else sum_of(key, currency, total(own))
+
+    def _known(self, query: Query) -> dict[tuple[str, ...], list[Sum]]:
+        """Return what is known of the calls of a query, by the dimensions that they are summed by."""
+        key = "sums", query.since, query.until, tuple(sorted(query.where.items(), key=repr))
+        return cast("dict[tuple[str, ...], list[Sum]]", self._memory.setdefault(key, {}))
 
     def _move(self, groups: dict[Group, list[int]], query: Query, move: Move) -> None:
         """Take the moved part of the calls out of their groups, and put it where it would be."""
@@ -127,8 +151,8 @@ class Imagined:
         by_size = rows is None and move.price is not None and by_bracket(move.price)
         more = ("price", "bracket") if move.own else ("bracket",) if by_size else ()
         tables: Tables = {}
-        for each in self._ask(replace(query, by=(*query.by, *more))):
-            key = each.key[:width]
+        for whole, each in self._parts(replace(query, by=(*query.by, *more))):
+            key = whole[:width]
             if move.is_scaled:
                 _scale_cost(groups, (key, each.currency), each, move)
                 continue
@@ -137,16 +161,17 @@ class Imagined:
                 # the counts now, the money once all of the group is known
                 to, charged = into.get(key, each.currency), _without_cost(part)
             else:
-                price = self._price(move, each, width)
-                to, charged = price.currency if price else each.currency, _charged(each, price, move, tables)
+                price = self._price(move, whole, width)
+                to = price.currency if price else each.currency
+                charged = _charged(each, price, move, (whole[-1] if more else 0, tables))
             _turn(groups, (key, each.currency), part, ((key, to), charged))
         for (*group, currency), priced in (rows or {}).items():
             _add(groups, (tuple(group), currency), _money(priced, move), 1)
 
-    def _price(self, move: Move, calls: Sum, width: int) -> Price | None:
+    def _price(self, move: Move, key: tuple[Any, ...], width: int) -> Price | None:
         if not move.own:
             return move.price
-        number = calls.key[width]
+        number = key[width]
         return self._ledger.price_of(cast("int", number)) if number is not None else None
 
     def _use(self, groups: dict[Group, list[int]], booked: Sequence[Sum]) -> None:
@@ -159,12 +184,13 @@ class Imagined:
             ]
 
 
-def _charged(calls: Sum, price: Price | None, move: Move, tables: Tables) -> list[int]:
-    """Return the moved part of a sum with what it would have cost; `tables` keeps the rates that were met."""
+def _charged(calls: Sum, price: Price | None, move: Move, at: tuple[int, Tables]) -> list[int]:
+    """Return the moved part of a sum of a context bracket with what it would have cost; tables keep the rates met."""
     part = _scaled(calls, move.share)
     if price is None:
         return part
-    bracket = cast("int", calls.key[-1]) if by_bracket(price) else 0
+    tables = at[1]
+    bracket = at[0] if by_bracket(price) else 0
     # the price is kept as long as its tables, so its identity is its own
     key = id(price), bracket
     if key not in tables:
@@ -182,15 +208,7 @@ def _charged(calls: Sum, price: Price | None, move: Move, tables: Tables) -> lis
 
 
 def _groups(sums: Sequence[Sum]) -> dict[Group, list[int]]:
-    return {(each.key, each.currency): list(_amounts(each)) for each in sums}
-
-
-def _sums(groups: Mapping[Group, list[int]]) -> list[Sum]:
-    return [
-        Sum(key=key, currency=currency, **dict(zip(FIELDS, amounts, strict=True)))
-        for (key, currency), amounts in groups.items()
-        if any(amounts)
-    ]
+    return {(each.key, each.currency): list(amounts_of(each)) for each in sums}
 
 
 def _may_be_booked(query: Query) -> bool:
@@ -244,7 +262,7 @@ def _turn(groups: dict[Group, list[int]], group: Group, part: list[int], new: tu
 
 
 def _scaled(calls: Sum, share: Fraction) -> list[int]:
-    amounts = list(_amounts(calls))
+    amounts = list(amounts_of(calls))
     return amounts if share == 1 else [times(amount, share) for amount in amounts]
 
 

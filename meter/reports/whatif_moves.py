@@ -17,10 +17,10 @@ from meter.pricebook import PriceBook
 from meter.reports.money import per, shown_rate
 from meter.reports.whatif_ledger import narrowed
 from meter.reports.whatif_scenario import plain
-from meter.reports.whatif_sums import Move, explains, nanos_of_sum, table_of, why_rows
+from meter.reports.whatif_sums import Move, coarser, explains, nanos_of_sum, table_of, why_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
     from meter.ledger import Ledger
@@ -34,6 +34,8 @@ MOST_ROWS = 50_000
 _WEEK = timedelta(weeks=1)
 _OPENAI = re.compile(r"(ft:)?(gpt|chatgpt|o\d)\b")
 """The beginnings of models whose tokenizer tiktoken knows."""
+_DECIDING = ("provider", "price", "bracket")
+"""What of a call decides what it would have cost elsewhere, its tokens apart."""
 Served = dict[tuple[str, str], int]
 """A model and its provider to how many calls of the window it served."""
 
@@ -87,12 +89,11 @@ class _Making:
     def swapped(self, swap: Swap) -> Move:
         """Return what one swap does."""
         meant = self._scenario
-        model = self._known(swap.model)
+        model, provider = self._known(swap)
         move = Move(model=model, purposes=meant.purposes, share=meant.share)
         if swap.to is None:
             move = _with_ratios(move, meant.token_ratio or Fraction(1), meant.output_ratio)
             return replace(move, factor=swap.factor, own=move.input_ratio != 1 or move.output_ratio != 1)
-        provider = next(provider for name, provider in self._served if name == model)
         other = resolve(swap.to)
         if not other.provider:
             other = replace(other, provider=provider)
@@ -129,9 +130,8 @@ class _Making:
         """Return a move with whether its calls have to be gone through one by one, and note what is not exact."""
         if move.is_scaled:
             return move
-        query = self._ask.query(self._ask.window.since, self._ask.window.until, ("price", "bracket"))
-        wanted = narrowed(query, move)
-        groups = self._ledger.summarize(wanted) if wanted else []
+        by = self._by(move)
+        groups = coarser(self._summed(move, by), by, ("price", "bracket"))
         why = why_rows(move.price, move) if move.price else None
         why = why or next(filter(None, (self._unexplained(each, move) for each in groups)), None)
         if why is None:
@@ -157,25 +157,51 @@ class _Making:
             return say("{model} has no rate for some of their tokens", model=move.price.model)
         return "some have audio, images or video" if calls.media_tokens else None
 
-    def _known(self, name: str) -> str:
-        """Return the model that is meant; raise UnknownName where it served nothing in the window."""
-        window = self._ask.window
-        for meant in dict.fromkeys((name, resolve(name).name)):
-            # what is asked here is what the move asks again
-            wanted = narrowed(self._ask.query(window.since, window.until, self._ask.group), Move(model=meant))
-            if wanted is not None and self._ledger.summarize(wanted):
-                return meant
+    def _by(self, move: Move) -> tuple[str, ...]:
+        """Return the dimensions by which the calls of a move are asked for.
+
+        They tell all that is asked of these calls later on too, so that a long window is gone through once for them.
+        """
+        return self._ask.group if move.is_scaled else tuple(dict.fromkeys((*self._ask.group, *_DECIDING)))
+
+    def _summed(self, move: Move, by: tuple[str, ...]) -> list[Sum]:
+        wanted = narrowed(self._ask.query(self._ask.window.since, self._ask.window.until, by), move)
+        return self._ledger.summarize(wanted) if wanted else []
+
+    def _known(self, swap: Swap) -> tuple[str, str]:
+        """Return the model that is meant and who served most of it; raise UnknownName where it served nothing."""
+        meant = self._scenario
+        has_ratios = meant.token_ratio is not None or meant.output_ratio != 1
+        for model in dict.fromkeys((swap.model, resolve(swap.model).name)):
+            # what is asked here is what the move asks again; a model may have served other purposes alone
+            for purposes in dict.fromkeys((meant.purposes, ())):
+                move = Move(model=model, purposes=purposes, own=swap.to is not None or has_ratios)
+                by = self._by(move)
+                if sums := self._summed(move, by):
+                    return model, _most(sums, by)
+        raise self._unknown(swap.model)
+
+    def _unknown(self, name: str) -> UnknownName:
         names = {model for model, _ in self._served if model}
         every = {str(each.key[0]) for each in self._ledger.summarize(Query(by=("model",))) if each.key[0]}
         listed = ", ".join(sorted(names)) or "none"
         if name in every or resolve(name).name in every:
-            raise UnknownName(
+            return UnknownName(
                 f'"{name}" served no call in {self._ask.window.label}, but at another time. Models of then: {listed}.'
             )
-        raise UnknownName(
+        return UnknownName(
             f'No call in this ledger was served by "{name}".{suggest(name, every)} '
             f"Models of {self._ask.window.label}: {listed}."
         )
+
+
+def _most(sums: Sequence[Sum], by: tuple[str, ...]) -> str:
+    """Return the provider of the most calls; none where that was not asked."""
+    found: dict[str, int] = {}
+    for each in sums if "provider" in by else ():
+        name = str(each.key[by.index("provider")] or "")
+        found[name] = found.get(name, 0) + each.calls
+    return max(found, key=found.__getitem__, default="")
 
 
 def _with_ratios(move: Move, tokens: Fraction, output: Fraction) -> Move:

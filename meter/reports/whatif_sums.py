@@ -8,25 +8,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
 
 from meter.entry import BRACKETS
+from meter.ledger.query import Sum
 from meter.plan.checks import half_even
 from meter.price.items import COVERING
 from meter.usage import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from meter.ledger.query import Sum
     from meter.price import Price
     from meter.price.value import Table
 
 PLAIN = Fraction(1)
 SWAPPED = ("call", "reversal", "aggregate")
 """Kinds of entries that are calls; a residual booked from a bill is no model's, and stays."""
+FIELDS = tuple(name for name in Sum.__dataclass_fields__ if name not in {"key", "currency"})
+amounts_of = attrgetter(*FIELDS)
 _PARTS = ("cache_read", "cache_write", "cache_write_1h")
+
+Group = tuple[tuple[Any, ...], str | None]
+"""The key of a sum and its currency."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,3 +142,41 @@ def explains(calls: Sum, price: Price, bracket: int) -> bool:
 
 
 _AS_IT_IS = Move()
+
+
+def coarser(sums: Sequence[Sum], finer: tuple[str, ...], by: tuple[str, ...]) -> list[Sum]:
+    """Return the sums by some of the dimensions that sums are by: no ledger need be gone through for it again."""
+    parts = together(sums, finer, by)
+    return sums_of({group: total(own) for group, own in parts})
+
+
+def together(sums: Sequence[Sum], finer: tuple[str, ...], by: tuple[str, ...]) -> Iterable[tuple[Group, list[Sum]]]:
+    """Return each group by some of the dimensions that sums are by, with its sums."""
+    places = [finer.index(name) for name in by]
+    parts: dict[Group, list[Sum]] = {}
+    for each in sums:
+        key = each.key
+        parts.setdefault((tuple([key[place] for place in places]), each.currency), []).append(each)
+    return parts.items()
+
+
+def shortest(known: Mapping[tuple[str, ...], Sequence[Sum]], by: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Return the dimensions of the shortest answer that tells sums by some of them."""
+    return min((each for each in known if set(by) <= set(each)), key=lambda each: len(known[each]), default=None)
+
+
+def total(sums: Sequence[Sum]) -> Sequence[int]:
+    """Return the amounts of sums together, in the order of FIELDS."""
+    if len(sums) == 1:
+        return amounts_of(sums[0])
+    return [sum(column) for column in zip(*map(amounts_of, sums), strict=True)]
+
+
+def sums_of(groups: Mapping[Group, Sequence[int]]) -> list[Sum]:
+    """Return groups and their amounts as sums; those that come to nothing but zeros are left out."""
+    return [sum_of(key, currency, amounts) for (key, currency), amounts in groups.items() if any(amounts)]
+
+
+def sum_of(key: tuple[Any, ...], currency: str | None, amounts: Sequence[int]) -> Sum:
+    """Return a sum of amounts in the order of FIELDS."""
+    return Sum(key, currency, *amounts)
