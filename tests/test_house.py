@@ -55,16 +55,6 @@ def test_the_top_level_holds_only_what_was_agreed() -> None:
     assert {top for top in tops if not top.startswith(".")} <= agreed
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the built wheel."""
-    folder = tmp_path_factory.mktemp("wheel")
-    built = run(sys.executable, "-m", "pip", "wheel", "--no-deps", "--quiet", "--wheel-dir", str(folder), str(ROOT))
-    assert built.returncode == 0, built.stderr
-    (found,) = folder.glob("*.whl")
-    return found
-
-
 def test_the_wheel_holds_every_module_and_the_rates(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     listed = run("git", "ls-files", "meter")
