@@ -13,6 +13,7 @@ import openai
 import pytest
 
 import meter
+from meter.attribution import text_of
 from meter.cli.serve import serve
 from meter.entry import new_id
 from meter.ledger import Query
@@ -204,11 +205,28 @@ def test_whatever_a_client_calls_itself_it_is_served_and_written(
     (entry,) = served.since(before)
     assert entry.outcome == "ok"
     if isinstance(user, str):
-        assert entry.user == user[:500]
+        assert entry.user == text_of(user)
     if user is None:
         assert entry.user is None
     kept = b"".join(path.read_bytes() for path in served.ledger.parent.glob("ledger.db*"))
     assert b"-of-mine" not in kept
+
+
+def test_two_users_whose_long_names_begin_alike_stay_two(served: Served, client: openai.OpenAI) -> None:
+    before = len(served.entries())
+    for end in "ab":
+        client.chat.completions.create(model="loop", messages=MESSAGES, user="u" * 5_000 + end)
+    one, other = served.since(before, 2)
+    assert one.user != other.user
+
+
+def test_with_no_key_none_is_asked_for_whatever_the_environment_has(tmp_path: Path, scripted: Loopback) -> None:
+    model = f"loop=loop-model@{scripted.api_base}"
+    arguments = ("serve", "--port", "0", "--no-key", "--model", model)
+    with Served(tmp_path, *arguments, LITELLM_MASTER_KEY="sk-of-another") as server:
+        assert server.key == "none", server.said
+        with openai.OpenAI(base_url=f"{server.address}/v1", api_key="any", max_retries=0) as client:
+            assert client.chat.completions.create(model="loop", messages=MESSAGES).choices
 
 
 def test_without_usage_it_is_counted_and_says_so(served: Served, client: openai.OpenAI, scripted: Loopback) -> None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _AS_IT_IS = {"router_settings": {"disable_cooldowns": True}}
 """Each model has one server: where that fails once, LiteLLM would refuse the next calls by itself."""
+_OPEN = {"LITELLM_MASTER_KEY": None, "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true"}
+"""What --no-key asks for, and LiteLLM else refuses to start with; it listens on this machine only then."""
 LOCAL = "local"
 """What --model names the small model on this machine as."""
 
@@ -65,7 +67,11 @@ def serve(models: tuple[str, ...], config: Path | None, host: str, port: int, no
         names, path = ([], config) if config else _made(folder, [_model(each, stack) for each in asked])
         listening = stack.enter_context(server.bind(host, port))
         address = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
-        environ = {"METER_LEDGER": settings.ledger, "LITELLM_MASTER_KEY": key or ""}
+        environ = {
+            "METER_LEDGER": settings.ledger,
+            **({"LITELLM_MASTER_KEY": key} if key else {}),
+            **(_OPEN if no_key else {}),
+        }
         server.run(path.absolute(), listening, lambda: _say(address, names, told), environ)
 
 

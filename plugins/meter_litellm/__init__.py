@@ -30,8 +30,6 @@ USER_HEADERS = ("x-openwebui-user-email", "x-openwebui-user-id", "x-openwebui-us
 SESSION_HEADERS = ("x-openwebui-chat-id", "x-litellm-session-id", "x-litellm-trace-id")
 PURPOSE_HEADERS = ("x-meter-purpose", "x-openwebui-task")
 CALL_HEADER = "x-meter-call"
-LONGEST = 500
-"""Characters of a name that are kept: whatever is longer was not meant as one."""
 
 _CLAUDE_CODE = re.compile(r"(user_\w+?)_session_[0-9a-fA-F-]{8,}\Z")
 """What Claude Code sends as its user: another one with each session."""
@@ -183,4 +181,4 @@ def _said(own: list[dict[str, Any]], data: Mapping[str, Any], name: str, beside:
 
 def _name(value: object) -> str | None:
     text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
-    return text.strip()[:LONGEST] or None
+    return text.strip() or None  # a long one is cut by meter.attribute, so that it stays told apart

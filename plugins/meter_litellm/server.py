@@ -58,11 +58,14 @@ def has_key(config: Path) -> bool:
         ) from None
 
 
-def run(config: Path, listening: socket.socket, ready: Callable[[], None], environ: dict[str, str]) -> None:
-    """Serve until a signal; `environ` is what LiteLLM and meter are told by the environment."""
+def run(config: Path, listening: socket.socket, ready: Callable[[], None], environ: dict[str, str | None]) -> None:
+    """Serve until a signal; `environ` is what LiteLLM and meter are told by the environment, None to take it away."""
     # the map of prices comes with litellm: nothing is fetched
     os.environ.update({"LITELLM_LOCAL_MODEL_COST_MAP": "True", "CONFIG_FILE_PATH": str(config)})
-    os.environ.update({name: value for name, value in environ.items() if value})
+    for name, value in environ.items():
+        os.environ.pop(name, None)
+        if value is not None:
+            os.environ[name] = value
     import litellm
     import uvicorn
 
