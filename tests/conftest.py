@@ -12,6 +12,7 @@ import platformdirs
 import pytest
 from hypothesis import settings
 
+import meter
 from meter.errors import LocalModelError
 from meter.local import LocalModel, fetch
 from tests.crashing import Answering
@@ -53,6 +54,9 @@ def isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     monkeypatch.setenv("XDG_CACHE_HOME", str(CACHE))
     (home / "tmp").mkdir()
     monkeypatch.setenv("TMPDIR", str(home / "tmp"))
+    if litellm := sys.modules.get("litellm"):
+        # as where meter loads it first, which a command's process does: the order of the tests decides nothing
+        litellm.suppress_debug_info = True
     yield home
     call = sys.modules.get("meter.call")
     if call and call._default.cache_info().currsize:
@@ -76,6 +80,14 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert built.returncode == 0, built.stderr
     (found,) = folder.glob("*.whl")
     return found
+
+
+@pytest.fixture
+def metered(fresh_db: Path) -> Iterator[meter.Meter]:
+    """Give a Meter on a new ledger."""
+    made = meter.Meter(ledger=fresh_db)
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="session")

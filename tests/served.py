@@ -9,9 +9,8 @@ import subprocess
 import threading
 from typing import TYPE_CHECKING, Any, Self
 
-import meter
-from meter.ledger import Query
 from tests.hosts import SOURCE, Host
+from tests.kept import kept_in
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,13 +61,7 @@ class Served:
 
     def entries(self) -> list[Entry]:
         """Return what is in its ledger."""
-        if not self.ledger.exists():
-            return []
-        ledger = meter.open_ledger(self.ledger, read_only=True)
-        try:
-            return list(ledger.entries(Query()))
-        finally:
-            ledger.close()
+        return kept_in(self.ledger)
 
     def since(self, before: int, count: int = 1) -> list[Entry]:
         """Return the entries after so many, once there are `count`: a broken stream's is written a moment later."""

@@ -14,14 +14,13 @@ import pytest
 
 import meter
 from meter.attribution import LONGEST
-from meter.ledger import Query
 from tests.commands import done
+from tests.kept import kept_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from meter.entry import Entry
     from tests.loopback import Loopback
 
 HTML = "<script>alert(1)</script><img src=x onerror=alert(2)>"
@@ -46,14 +45,6 @@ def metered(fresh_db: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[meter.M
     made.close()
 
 
-def written(path: Path) -> list[Entry]:
-    opened = meter.open_ledger(path, read_only=True)
-    try:
-        return list(opened.entries(Query()))
-    finally:
-        opened.close()
-
-
 def by_completion(metered: meter.Meter, server: Loopback, user: Any) -> None:
     answer = metered.completion(**server.call, user=user)
     assert answer.choices[0].message.content == "Hello there, friend."
@@ -73,7 +64,7 @@ WAYS = [by_completion, by_metadata, by_wrap]
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_call_of_a_user_that_is_no_name_goes_on_and_is_written(
+def test_a_call_of_a_user_that_is_no_name_goes_on_and_is_kept_in(
     way: Callable[..., None], metered: meter.Meter, loopback: Loopback, fresh_db: Path
 ) -> None:
     sent = [user for user, _ in NAMES.values()]
@@ -81,7 +72,7 @@ def test_a_call_of_a_user_that_is_no_name_goes_on_and_is_written(
         sent = [user for user in sent if "\ud800" not in user]
     for user in sent:
         way(metered, loopback, user)
-    entries = written(fresh_db)
+    entries = kept_in(fresh_db)
     kept = dict(NAMES.values())
     assert [entry.outcome for entry in entries] == ["ok"] * len(sent)
     for user, entry in zip(sent, entries, strict=True):
@@ -95,7 +86,7 @@ def test_what_is_no_user_at_all_is_nobody_and_the_call_goes_on(
 ) -> None:
     for user in NOBODY:
         way(metered, loopback, user)
-    assert [(entry.user, entry.outcome) for entry in written(fresh_db)] == [(None, "ok")] * len(NOBODY)
+    assert [(entry.user, entry.outcome) for entry in kept_in(fresh_db)] == [(None, "ok")] * len(NOBODY)
 
 
 class Tags(HTMLParser):

@@ -20,10 +20,10 @@ from meter.cli import main
 from meter.cli.chat import chat, converse
 from meter.cli.conversation import Conversation
 from meter.entry import now
-from meter.ledger import Query
 from meter.period import Interval
 from meter.plan import Plan
 from meter.price import MILLION, Price
+from tests.kept import kept_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,10 +67,7 @@ def ask(loopback: Loopback, *words: str, piped: str = "") -> Result:
 
 
 def entries(path: Path) -> list[Entry]:
-    ledger = meter.open_ledger(str(path), read_only=True)
-    found = list(ledger.entries(Query()))
-    ledger.close()
-    return found
+    return kept_in(path)
 
 
 def said(loopback: Loopback) -> list[list[tuple[str, str]]]:

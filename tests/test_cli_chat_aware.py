@@ -18,9 +18,9 @@ from meter.cli import main
 from meter.cli.aware import AWAY, Aware, joined_calls
 from meter.cli.conversation import Conversation
 from meter.entry import now
-from meter.ledger import Query
 from meter.price import MILLION, Price
 from tests.commands import done
+from tests.kept import kept_in
 from tests.reporting import call, plan, subscribe
 
 if TYPE_CHECKING:
@@ -55,10 +55,7 @@ def ask(loopback: Loopback, *words: str) -> Result:
 
 
 def entries(path: Path) -> list[Entry]:
-    ledger = meter.open_ledger(str(path), read_only=True)
-    found = [entry for entry in ledger.entries(Query()) if entry.model_asked]
-    ledger.close()
-    return found
+    return [entry for entry in kept_in(path) if entry.model_asked]
 
 
 def calling(*calls: tuple[str, str], text: str = "", split: int = 5) -> list[dict[str, Any]]:

@@ -76,10 +76,11 @@ def test_each_host_that_is_installed_is_shown_with_what_to_paste() -> None:
 
 
 def test_what_is_to_be_pasted_runs() -> None:
-    for host in found():
-        if host.how == "in the program":
-            code = "\n".join(("import os", "os.environ.update(OPENAI_API_KEY='k', ANTHROPIC_API_KEY='k')", *host.lines))
-            subprocess.run([sys.executable, "-c", code], check=True)
+    pasted = [host for host in found() if host.how == "in the program"]
+    assert {"litellm", "openai", "anthropic"} <= {host.name for host in pasted}
+    for host in pasted:
+        code = "\n".join(("import os", "os.environ.update(OPENAI_API_KEY='k', ANTHROPIC_API_KEY='k')", *host.lines))
+        subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_no_host_is_imported() -> None:

@@ -42,14 +42,6 @@ def replay() -> Iterator[Replay]:
 
 
 @pytest.fixture
-def metered(fresh_db: Path) -> Iterator[meter.Meter]:
-    """Give a Meter on a new ledger."""
-    own = meter.Meter(ledger=fresh_db)
-    yield own
-    own.close()
-
-
-@pytest.fixture
 def through_proxy(replay: Replay, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the recordings answer for every vendor's host."""
     for name in ("NO_PROXY", "no_proxy"):

@@ -61,14 +61,6 @@ def replay() -> Iterator[Replay]:
         yield server
 
 
-@pytest.fixture
-def metered(fresh_db: Path) -> Iterator[meter.Meter]:
-    """Give a Meter on a new ledger."""
-    own = meter.Meter(ledger=fresh_db)
-    yield own
-    own.close()
-
-
 def entries(own: meter.Meter) -> list[Entry]:
     return list(own.ledger.entries(Query()))
 

@@ -16,7 +16,6 @@ from meter.through import pass_through, pass_through_async
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from tests.loopback import Loopback
 
@@ -27,14 +26,6 @@ ANSWER = {"id": "a", "model": "gpt-4o-mini", "usage": USAGE}
 def asks(question: str, model: str = "gpt-4o-mini") -> dict[str, Any]:
     system = {"role": "system", "content": "Be kind."}
     return {"model": model, "messages": [system, {"role": "user", "content": question}], "user": question}
-
-
-@pytest.fixture
-def metered(fresh_db: Path) -> Iterator[meter.Meter]:
-    """Give a Meter on a new ledger."""
-    made = meter.Meter(ledger=fresh_db)
-    yield made
-    made.close()
 
 
 @pytest.fixture

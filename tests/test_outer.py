@@ -36,13 +36,6 @@ INVENTED = "01a20ef4-440e-7654-9191-204cd7656bd3"
 
 
 @pytest.fixture
-def metered(fresh_db: Path) -> Iterator[meter.Meter]:
-    made = meter.Meter(ledger=fresh_db)
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def inner(fresh_db: Path) -> Iterator[meter.Meter]:
     """Give the Meter of another process, on the same ledger."""
     made = meter.Meter(ledger=fresh_db)

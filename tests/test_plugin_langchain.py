@@ -17,6 +17,7 @@ import pytest
 import meter
 from meter.ledger import Query
 from tests.conftest import missing
+from tests.hosts import SOURCE
 from tests.loopback import MISSING
 
 if TYPE_CHECKING:
@@ -510,7 +511,7 @@ class TestSwitch:
 
 
 def program(code: str, ledger: Path, **environ: str) -> subprocess.CompletedProcess[str]:
-    path = os.pathsep.join([str(ROOT), str(ROOT / "plugins")])
+    path = SOURCE
     own = {"PYTHONPATH": path, "METER_LEDGER": str(ledger), "LITELLM_LOCAL_MODEL_COST_MAP": "True", **environ}
     return subprocess.run(
         [sys.executable, "-c", code], env={**os.environ, **own}, capture_output=True, text=True, check=False

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import meter
-from meter.ledger import Query
 from tests.conftest import missing
+from tests.hosts import SOURCE
+from tests.kept import kept_in
 
 if TYPE_CHECKING:
     from meter.entry import Entry
@@ -33,7 +33,7 @@ class User:
         self.ledger = folder / "ledger.db"
         (folder / "extra-openai-models.yaml").write_text(MODELS.format(name="mine", model=model, base=base))
         kept = {name: value for name, value in os.environ.items() if not name.startswith("METER_")}
-        path = os.pathsep.join([str(ROOT), str(ROOT / "plugins")])
+        path = SOURCE
         own = {"METER_LEDGER": str(self.ledger), "METER_CONFIG": str(folder / "meter.toml"), "PYTHONPATH": path}
         self.environ = {**kept, **own, "LLM_USER_PATH": str(folder), "OPENAI_API_KEY": "none", "LOGNAME": "login"}
         (folder / "meter.toml").write_text("")
@@ -60,13 +60,7 @@ class User:
         return self.done("-m", "meter", *arguments)
 
     def entries(self) -> list[Entry]:
-        if not self.ledger.exists():
-            return []
-        ledger = meter.open_ledger(self.ledger, read_only=True)
-        try:
-            return list(ledger.entries(Query()))
-        finally:
-            ledger.close()
+        return kept_in(self.ledger)
 
 
 @pytest.fixture
@@ -176,7 +170,7 @@ print(json.dumps([read(each) for each in (
     {"cachedContentTokenCount": 30, "thoughtsTokenCount": 5},
 )]))
 """
-    path = os.pathsep.join([str(ROOT), str(ROOT / "plugins")])
+    path = SOURCE
     done = subprocess.run(
         [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=True
     )

@@ -24,6 +24,7 @@ from meter.entry import now
 from meter.price import MILLION, Price
 from tests.commands import done
 from tests.conftest import missing
+from tests.hosts import SOURCE
 from tests.reporting import call, lost, plan, subscribe
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def environ(**own: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("METER_")}
-    return {**kept, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "plugins")]), **own}
+    return {**kept, "PYTHONPATH": SOURCE, **own}
 
 
 def check_installed() -> None:

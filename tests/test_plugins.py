@@ -14,7 +14,7 @@ import pytest
 
 import meter
 from meter import hookspecs
-from meter.ledger import Query
+from tests.kept import kept_in
 
 DOCS = (Path(__file__).parent.parent / "docs" / "plugins.md").read_text("utf-8")
 HOOKS = [name for name, value in vars(hookspecs).items() if hasattr(value, "meter_spec")]
@@ -52,11 +52,7 @@ class Home:
         return result.stdout
 
     def entries(self) -> list[meter.Entry]:
-        ledger = meter.open_ledger(self.folder / "a.db", read_only=True)
-        try:
-            return list(ledger.entries(Query()))
-        finally:
-            ledger.close()
+        return kept_in(self.folder / "a.db")
 
     def plugin(self, name: str, code: str) -> None:
         (self.folder / f"{name}.py").write_text(code, "utf-8")

@@ -7,26 +7,17 @@ import sqlite3
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 import meter
 from meter import spill, turn
 from meter.ledger import Query
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+    import pytest
 
 USAGE = {"prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150}
 COST = 100 * 150 + 50 * 600
-
-
-@pytest.fixture
-def metered(fresh_db: Path) -> Iterator[meter.Meter]:
-    """Give a Meter on a new ledger."""
-    made = meter.Meter(ledger=fresh_db)
-    yield made
-    made.close()
 
 
 def record(metered: meter.Meter, **fields: Any) -> Any:

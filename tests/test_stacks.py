@@ -14,7 +14,8 @@ from click.testing import CliRunner
 
 import meter
 from meter.cli import main
-from meter.ledger import Query
+from tests.hosts import SOURCE
+from tests.kept import kept_in
 
 if TYPE_CHECKING:
     from tests.loopback import Loopback
@@ -33,8 +34,7 @@ def test_a_block_runs_and_each_of_its_calls_is_one_entry(
     block: str, entries: int, loopback: Loopback, fresh_db: Path
 ) -> None:
     meter.open_ledger(fresh_db).close()
-    path = os.pathsep.join([str(ROOT), str(ROOT / "plugins")])
-    elsewhere = {"OPENAI_BASE_URL": loopback.api_base, "OPENAI_API_KEY": "none", "PYTHONPATH": path}
+    elsewhere = {"OPENAI_BASE_URL": loopback.api_base, "OPENAI_API_KEY": "none", "PYTHONPATH": SOURCE}
     done = subprocess.run(
         [sys.executable, "-c", block],
         env={**os.environ, **elsewhere, "METER_LEDGER": str(fresh_db)},
@@ -43,9 +43,7 @@ def test_a_block_runs_and_each_of_its_calls_is_one_entry(
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    ledger = meter.open_ledger(fresh_db, read_only=True)
-    assert [each.user for each in ledger.entries(Query())] == ["alice"] * entries
-    ledger.close()
+    assert [each.user for each in kept_in(fresh_db)] == ["alice"] * entries
 
 
 @pytest.mark.parametrize("command", sorted(set(re.findall(r"`meter ([a-z]+)", TEXT))))

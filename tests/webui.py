@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
-import meter
-from meter.ledger import Query
 from tests.hosts import ROOT, SOURCE, Host
+from tests.kept import kept_in
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import meter
 
 HOST = Host("open_webui", alone="open-webui==0.12.4", listed="requirements-slim.txt")
 FILTER = ROOT / "plugins" / "meter_open_webui" / "__init__.py"
@@ -132,11 +133,7 @@ class OpenWebui:
 
     def entries(self) -> list[meter.Entry]:
         """Return what the ledger has."""
-        ledger = meter.open_ledger(self.ledger, read_only=True)
-        try:
-            return list(ledger.entries(Query()))
-        finally:
-            ledger.close()
+        return kept_in(self.ledger)
 
     def meter(self, *arguments: str) -> str:
         """Run meter's command in the server's settings."""

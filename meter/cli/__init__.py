@@ -152,7 +152,8 @@ def run() -> None:
 
 
 STEADY = (100_000, 20, 20)
-"""How seldom garbage is looked for; imports alone make some ten thousand objects that stay."""
+"""How seldom garbage is looked for: imports alone make some ten thousand objects that stay, and a report hundreds of
+thousands; looking for cycles among these is a fifth of its time."""
 
 
 @click.group(
@@ -168,5 +169,3 @@ def main() -> None:
         # a terminal that cannot show a character gets a question mark, not a traceback
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
-    # a report makes hundreds of thousands of values that stay; looking for cycles among them is a fifth of its time
-    gc.set_threshold(*STEADY)
