@@ -14,12 +14,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from meter.calibration import Calibration
+from meter.clock import local_zone
 from meter.errors import LedgerBusy, MeterError, loggable
 from meter.hold import this_host
 from meter.later import Later, Until
 from meter.ledger import open_ledger
 from meter.lengths import Lengths
-from meter.period import local_zone
 from meter.plugins import enabled
 from meter.pricebook import PriceBook
 from meter.turn import Turn

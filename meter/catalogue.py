@@ -15,8 +15,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
+from meter.clock import zone
 from meter.errors import UnknownName, suggest
-from meter.period import Interval, Unit, zone
+from meter.period import Interval, Unit
 from meter.plan import Conditions, Included, Plan, plan_at, to_nanos
 
 if TYPE_CHECKING:

@@ -1,26 +1,22 @@
 """Period: windows, calendar days and billing periods on the time line, as a time zone has them.
 
-A local time that a zone skips means the first instant after the gap, one that a zone repeats means its first pass:
-always the first instant at which the zone's clock shows that time or a later one. So boundaries never run backwards.
+Their boundaries are the first instants at which the zone's clock shows them, so they never run backwards.
 """
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import re
-from bisect import bisect_left
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from meter.codes import near_zone
+from meter.clock import first_instant, wall_time, zone
 from meter.errors import InvalidTime, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from zoneinfo import ZoneInfo
 
 Unit = Literal["day", "week", "month", "year"]
 
@@ -90,61 +86,6 @@ def utc(at: datetime) -> datetime:
     return at.astimezone(UTC)
 
 
-@functools.cache
-def zone(name: str) -> ZoneInfo:
-    """Return the zone of an IANA name; raise InvalidTime with the nearest one for a name that is none."""
-    # "right" zones count leap seconds, "localtime" is another one on every machine
-    if name and name != "localtime" and not name.startswith(("right/", "posix/")):
-        try:
-            return ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            pass
-    raise InvalidTime(f'"{name}" is no time zone.{near_zone(name)} Give an IANA name like Asia/Shanghai or UTC.')
-
-
-def local_zone(tz: str = "", etc: str = "/etc") -> str:
-    """Return the IANA name of the system's zone: the value of TZ if given, else what `etc` says, else UTC."""
-    for name in (_zone_in(tz.removeprefix(":")), *_system_zones(Path(etc))):
-        try:
-            zone(name)
-        except InvalidTime:
-            continue
-        return "UTC" if name == "Etc/UTC" else name
-    return "UTC"
-
-
-def _system_zones(etc: Path) -> Iterator[str]:
-    with contextlib.suppress(OSError):
-        yield _zone_in(str((etc / "localtime").readlink()))
-    with contextlib.suppress(OSError):
-        yield (etc / "timezone").read_text("utf-8", "replace").strip()
-
-
-def _zone_in(path: str) -> str:
-    """Return the name in a path like /usr/share/zoneinfo/Asia/Shanghai, or what is no such path as it is."""
-    return path.rpartition("zoneinfo/")[2]
-
-
-@functools.lru_cache(maxsize=1024)  # a report asks for the same two instants for every user
-def _wall(at: datetime, clock: ZoneInfo) -> datetime:
-    """Return what a zone's clock shows at an instant, labelled UTC whatever the zone is: arithmetic on it is fast."""
-    return at + (at.astimezone(clock).utcoffset() or _NOTHING)
-
-
-def _first_instant(wall: datetime, clock: ZoneInfo) -> datetime:
-    """Return the first UTC instant at which a zone's clock shows a local time (labelled UTC) or a later one."""
-    before = clock.utcoffset(wall) or _NOTHING
-    at = wall - before
-    after = at.astimezone(clock).utcoffset() or _NOTHING
-    if after == before:
-        return at
-    # the clock skips this time: find the whole second at which it jumps from one offset to the other
-    low = (wall - after).replace(microsecond=0)
-    seconds = range(int((after - before).total_seconds()) + 2)
-    jump = bisect_left(seconds, True, key=lambda second: _wall(low + timedelta(seconds=second), clock) >= wall)
-    return low + timedelta(seconds=jump)
-
-
 _INSTANT = re.compile(
     r"(?P<year>\d{4})-\d\d-\d\d(?P<clock>[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(?P<offset>Z|[+-]\d\d:\d\d)?)?", re.ASCII
 )
@@ -163,7 +104,7 @@ def parse_instant(text: str, zone_name: str) -> datetime:
         at = datetime.fromisoformat(text)
     except ValueError as error:
         raise InvalidTime(f'"{text}" does not exist: {error}; give an instant like 2026-11-24T10:00.') from None
-    return at.astimezone(UTC) if form["offset"] else _first_instant(at.replace(tzinfo=UTC), zone(zone_name))
+    return at.astimezone(UTC) if form["offset"] else first_instant(at.replace(tzinfo=UTC), zone(zone_name))
 
 
 def month_window(text: str, zone_name: str) -> Window:
@@ -200,11 +141,11 @@ def split(window: Window, unit: Literal["day", "week", "month"]) -> list[tuple[s
 def _pieces(at: datetime, unit: Unit, zone_name: str) -> Iterator[tuple[str, Window]]:
     """Yield the calendar units from the one that holds an instant on, none of them empty."""
     clock = zone(zone_name)
-    begins = _first_midnight(_wall(at, clock), unit)
-    since = _first_instant(begins, clock)
+    begins = _first_midnight(wall_time(at, clock), unit)
+    since = first_instant(begins, clock)
     while True:
         ends = _later(begins, unit, 1)
-        until = _first_instant(ends, clock)
+        until = first_instant(ends, clock)
         # a clock set back over midnight shows the old date again: that instant is in the next piece
         if until > max(since, at):
             yield begins.strftime(_LABELS[unit]), Window(since, until, zone_name)
@@ -220,7 +161,7 @@ def _first_midnight(wall: datetime, unit: Unit) -> datetime:
 
 def show(at: datetime, zone_name: str) -> str:
     """Return an instant as a zone's clock shows it: the day alone for a midnight, else with minutes or more."""
-    local = _wall(at, zone(zone_name)).replace(tzinfo=None)
+    local = wall_time(at, zone(zone_name)).replace(tzinfo=None)
     if local.time() == time():
         return local.date().isoformat()
     return local.isoformat(" ", "auto" if local.second or local.microsecond else "minutes")
@@ -238,7 +179,7 @@ def boundary(anchor: datetime, interval: Interval, n: int, zone_name: str) -> da
     the 31st again. The local time of day is the anchor's.
     """
     clock = zone(zone_name)
-    return _boundary(anchor, _wall(anchor, clock), (interval.unit, interval.count * n), clock)
+    return _boundary(anchor, wall_time(anchor, clock), (interval.unit, interval.count * n), clock)
 
 
 def period_at(anchor: datetime, interval: Interval, at: datetime, zone_name: str) -> Window:
@@ -255,9 +196,9 @@ def nth_period(anchor: datetime, interval: Interval, at: datetime, zone_name: st
             f"The instant {at.isoformat()} is before the first period, which begins {anchor.isoformat()}."
         )
     clock, unit, count = zone(zone_name), interval.unit, interval.count
-    wall = _wall(anchor, clock)
+    wall = wall_time(anchor, clock)
     # right or one too high, where the anchor's day of the month or time of day is yet to come
-    n = _units_between(wall, _wall(at, clock), unit) // count
+    n = _units_between(wall, wall_time(at, clock), unit) // count
     since = _boundary(anchor, wall, (unit, n * count), clock)
     while since > at:
         n -= 1
@@ -272,7 +213,7 @@ def nth_period(anchor: datetime, interval: Interval, at: datetime, zone_name: st
 
 def _boundary(anchor: datetime, wall: datetime, later: tuple[Unit, int], clock: ZoneInfo) -> datetime:
     # an anchor in the second pass of a repeated hour stays itself
-    return _first_instant(_later(wall, *later), clock) if later[1] else anchor
+    return first_instant(_later(wall, *later), clock) if later[1] else anchor
 
 
 def _units_between(begin: datetime, end: datetime, unit: Unit) -> int:
@@ -302,4 +243,3 @@ def _days_in(year: int, month: int) -> int:
 _LABELS = {"day": "%Y-%m-%d", "week": "%G-W%V", "month": "%Y-%m", "year": "%Y"}
 _DAYS = {"day": 1, "week": 7}
 _MONTHS = {"month": 1, "year": 12}
-_NOTHING = timedelta()

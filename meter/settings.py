@@ -85,7 +85,7 @@ class Settings:
     plugins: str | None = None
     """What is loaded beside meter: names of plugins or their modules, with commas."""
     system_zone: str = ""
-    """The value of TZ, for period.local_zone; empty where it is not set."""
+    """The value of TZ, for clock.local_zone; empty where it is not set."""
     origins: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
     """Field to who set it: `flag`, `environment`, the path of a file, `default`."""
 

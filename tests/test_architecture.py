@@ -47,7 +47,7 @@ SHARED = (
     ("usage", "period"),
     ("tokens", "attribution", "machine", "plugins"),
     ("images", "prompt", "vocabulary"),
-    ("model", "settings"),
+    ("clock", "model", "settings"),
     ("address", "codes", "lang"),
     BOTTOM,
 )

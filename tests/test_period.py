@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
@@ -14,7 +13,6 @@ from meter.period import (
     Interval,
     Window,
     boundary,
-    local_zone,
     month_of,
     month_window,
     nth_period,
@@ -23,11 +21,7 @@ from meter.period import (
     show,
     split,
     utc,
-    zone,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 US = timedelta(microseconds=1)
 HOUR = timedelta(hours=1)
@@ -55,59 +49,6 @@ intervals = st.builds(Interval, st.sampled_from(["day", "week", "month", "year"]
 def at(text: str) -> datetime:
     """Return a UTC instant; a text without offset is UTC."""
     return parse_instant(text, "UTC")
-
-
-class TestZone:
-    def test_every_iana_name_is_a_zone(self) -> None:
-        for name in sorted(available_timezones() - {"localtime"}):
-            assert zone(name).key == name
-
-    @pytest.mark.parametrize(
-        ("name", "near"),
-        [
-            ("Asia/Shangai", "Asia/Shanghai"),
-            ("shanghai", "Asia/Shanghai"),
-            ("new york", "America/New_York"),
-            ("Europe/Berlim", "Europe/Berlin"),
-        ],
-    )
-    def test_unknown_zone_names_the_nearest(self, name: str, near: str) -> None:
-        with pytest.raises(InvalidTime, match=f'"{name}" is no time zone. Did you mean "{near}"'):
-            zone(name)
-
-    @pytest.mark.parametrize(
-        "name",
-        ["", "../etc", "/etc/localtime", "America", "localtime", "right/UTC", "posix/UTC", "a\0b", "\ud800", "x" * 999],
-    )
-    def test_what_is_no_iana_name_is_refused(self, name: str) -> None:
-        with pytest.raises(InvalidTime, match="is no time zone"):
-            zone(name)
-
-
-class TestLocalZone:
-    def test_value_of_tz_comes_first(self, tmp_path: Path) -> None:
-        (tmp_path / "timezone").write_text("Europe/Berlin\n")
-        assert local_zone("Asia/Shanghai", str(tmp_path)) == "Asia/Shanghai"
-        assert local_zone(":Asia/Tokyo", str(tmp_path)) == "Asia/Tokyo"
-        assert local_zone("/usr/share/zoneinfo/Asia/Tokyo", str(tmp_path)) == "Asia/Tokyo"
-
-    def test_link_of_localtime_comes_before_timezone(self, tmp_path: Path) -> None:
-        (tmp_path / "localtime").symlink_to("/var/db/timezone/zoneinfo/America/Sao_Paulo")
-        (tmp_path / "timezone").write_text("Europe/Berlin\n")
-        assert local_zone(etc=str(tmp_path)) == "America/Sao_Paulo"
-
-    def test_timezone_is_read_where_localtime_is_no_link(self, tmp_path: Path) -> None:
-        (tmp_path / "localtime").write_bytes(b"TZif")
-        (tmp_path / "timezone").write_text("Europe/Berlin\n")
-        assert local_zone("CST-8", str(tmp_path)) == "Europe/Berlin"
-
-    def test_system_without_a_zone_is_utc(self, tmp_path: Path) -> None:
-        assert local_zone(etc=str(tmp_path)) == "UTC"
-        (tmp_path / "timezone").write_text("Etc/UTC")
-        assert local_zone(etc=str(tmp_path)) == "UTC"
-
-    def test_name_of_this_machine_is_a_zone(self) -> None:
-        assert zone(local_zone())
 
 
 class TestParseInstant:

@@ -15,7 +15,6 @@ from meter.price import OTHER_ITEMS, OVERLAPS, TOKEN_ITEMS, Price
 from meter.usage import Usage, usage_of
 from meter.usage.openai import CHAT
 from meter.usage.reading import read
-from meter.usage.table import steps, tree
 from meter.usage.tables import by_name, fitting, ordered, tables
 
 
@@ -635,11 +634,3 @@ class TestTables:
 
     def test_a_table_reads_its_own_shape_only(self) -> None:
         assert read({"usage": {"inputTokens": 1}}, CHAT) is None
-
-    def test_paths(self) -> None:
-        assert steps("a.b[].c[d.e=f g].h") == ("a", ("b", "", ""), ("c", "d.e", "f g"), "h")
-        assert steps("") == ()
-        (node,) = tree(["a|b.c", "a|b", "a|b[].d"])
-        assert (node.name, node.other, node.is_text) == ("a", "b", True)
-        assert [below.name for below in node.below] == ["c"]
-        assert [item.name for item in node.items] == ["d"]

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from meter.usage import usage_of
 from meter.usage.number import LIMIT, dollars, quantity, whole_number
+from meter.usage.paths import steps
 from meter.usage.streams import Reading
-from meter.usage.table import TOTAL, Table, steps
+from meter.usage.table import TOTAL, Table
 from meter.usage.tables import tables
 from tests.inside import check
 

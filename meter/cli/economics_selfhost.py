@@ -94,9 +94,10 @@ class _Apis:
     @classmethod
     def of(cls, options: dict[str, Any]) -> _Apis:
         """Return what the ledger knows, and the day."""
+        from meter.clock import local_zone
         from meter.entry import now
         from meter.fx import FxTable
-        from meter.period import local_zone, parse_instant
+        from meter.period import parse_instant
 
         settings = settings_for(options["ledger"])
         held = known(settings, lambda opened: (opened.prices(), opened.fx_rates(), opened.zone))

@@ -90,7 +90,7 @@ def _write(given: Mapping[str, str | None]) -> None:
 
 def _chosen(name: str, question: str, known: Settings) -> str:
     """Return a setting as somebody at a terminal answers, else as it is in force."""
-    from meter.period import local_zone
+    from meter.clock import local_zone
 
     usual = getattr(known, name) or local_zone(known.system_zone)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):

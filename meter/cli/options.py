@@ -171,7 +171,7 @@ def form(otherwise: str = "table") -> str:
 def settings_for(ledger: str | None = None, **flags: str | None) -> Settings:
     """Return the settings with flags laid over them; raise InvalidTime for a zone that is none."""
     if flags.get("zone") is not None:
-        from meter.period import zone
+        from meter.clock import zone
 
         zone(str(flags["zone"]))
     settings = load().override(ledger=ledger, **flags)
@@ -238,7 +238,7 @@ def known(settings: Settings, look: Callable[[Ledger], Known]) -> Known | None:
 
 def zone_in_force(settings: Settings) -> str:
     """Return the zone in which days end: the settings', else the ledger's, else the one that a new ledger gets."""
-    from meter.period import local_zone
+    from meter.clock import local_zone
 
     return settings.zone or known(settings, lambda opened: opened.zone) or local_zone(settings.system_zone)
 

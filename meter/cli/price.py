@@ -105,7 +105,7 @@ def set_(model: str, **given: Any) -> None:
     What was charged before stays as it is; rates hold for calls to come. Of those that hold the one that was set last
     applies, one for a user before one for a team, that before one for all.
     """
-    from meter.period import local_zone
+    from meter.clock import local_zone
     from meter.price import Price
     from meter.reports.ask import currency_of
 
@@ -171,9 +171,10 @@ def _rates(given: dict[str, Any]) -> dict[str, Decimal]:
 @form_options
 def show(model: str, **given: str | None) -> None:
     """Show what each source says a model costs, the one that applies first."""
+    from meter.clock import local_zone
     from meter.entry import now
     from meter.model import resolve
-    from meter.period import local_zone, parse_instant
+    from meter.period import parse_instant
     from meter.pricebook import PriceBook
 
     settings = settings_for(given["ledger"], zone=given["tz"])

@@ -84,8 +84,8 @@ class _Held:
 
 
 def _held(settings: Settings) -> _Held:
+    from meter.clock import local_zone
     from meter.fx import FxTable
-    from meter.period import local_zone
 
     found = known(settings, lambda opened: (opened.prices(), opened.plans(), opened.fx_rates(), opened.zone))
     prices, plans, rates, zone = found or ((), (), (), local_zone(settings.system_zone))

@@ -106,12 +106,12 @@ def _make_ready(place: Place, mode: str, zone: str | None, durability: str) -> N
 
 
 def _check_zone(name: str) -> None:
-    from meter import period  # only what makes a ledger needs it
+    from meter import clock  # only what makes a ledger needs it
 
-    period.zone(name)
+    clock.zone(name)
 
 
 def _local_zone() -> str:
-    from meter import period
+    from meter import clock
 
-    return period.local_zone()
+    return clock.local_zone()

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal, get_args
 
+from meter.clock import zone
 from meter.errors import InvalidPlan, InvalidTime, suggest
-from meter.period import Interval, nth_period, show, utc, zone
+from meter.period import Interval, nth_period, show, utc
 from meter.plan.checks import check_name, check_seats, check_terms, check_user, half_even
 from meter.plan.conditions import NO_CONDITIONS, Conditions
 

@@ -7,11 +7,12 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Literal, get_args
 
 from meter import codes
+from meter.clock import zone
 from meter.entry import now
 from meter.errors import InputError, InvalidTime, UnknownName, suggest
 from meter.lang import term
 from meter.ledger.query import Query
-from meter.period import Window, month_of, month_window, parse_instant, split, utc, zone
+from meter.period import Window, month_of, month_window, parse_instant, split, utc
 from meter.reports.allocation import ways_for
 from meter.reports.who import SHARED, Apart, apart_shown, is_name_of_ours, team_line
 

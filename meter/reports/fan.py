@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
+from meter.clock import zone
 from meter.lang import say, term
-from meter.period import zone
 from meter.reports.axes import BLUE, GREY, RED, Chart, amounts, colours, spec, tooltip
 from meter.reports.bars import TICKS
 from meter.reports.money import amount, shown

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
-from meter.period import Window, month_of, zone
+from meter.clock import zone
+from meter.period import Window, month_of
 from meter.reports.outlook import Maker, Month, Outlook, Whose
 from meter.reports.series import past
 from meter.reports.summary import summarize

@@ -8,9 +8,10 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from meter import spill
+from meter.clock import zone
 from meter.lang import say, term
 from meter.ledger.query import Query
-from meter.period import iso, zone
+from meter.period import iso
 from meter.reports.ask import label_shown
 from meter.reports.money import amount, amount_or_none, shown_percent
 from meter.reports.wording import bounds_said, calls_said, day_said, joined, money_said, month_said, rate_said

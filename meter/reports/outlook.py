@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from meter.period import zone
+from meter.clock import zone
 from meter.reports.axes import to_draw
 from meter.reports.money import NANO
 from meter.reports.trends import METHODS, backtest, ranged

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from meter.catalogue import plan_named
 from meter.charge import price_call
+from meter.clock import zone
 from meter.errors import InvalidPrice, UnknownName
-from meter.period import month_of, zone
+from meter.period import month_of
 from meter.pricebook import PriceBook
 from meter.reports.history import history
 from meter.reports.money import NANO

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from meter.clock import zone
 from meter.errors import InputError
 from meter.fx import FxTable
-from meter.period import Window, show, split, zone
+from meter.period import Window, show, split
 from meter.reports.axes import to_draw
 
 if TYPE_CHECKING:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from meter.clock import zone
 from meter.lang import say
-from meter.period import show, zone
+from meter.period import show
 from meter.reports.money import amount, shown, shown_rate
 
 if TYPE_CHECKING:

@@ -12,9 +12,10 @@ from datetime import timedelta
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from meter.clock import zone
 from meter.errors import InputError
 from meter.fx import FxTable
-from meter.period import Window, show, split, zone
+from meter.period import Window, show, split
 from meter.reports.margin import in_force
 from meter.reports.summary import summarize
 

@@ -10,7 +10,8 @@ from meter.usage.holder import collect, each, get, holder_of, text_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from meter.usage.table import Answer, Node
+    from meter.usage.paths import Node
+    from meter.usage.table import Answer
 
 
 def answer_texts(answer: object) -> Iterable[str]:

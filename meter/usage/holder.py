@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from meter.usage.table import Node, Steps
+    from meter.usage.paths import Node, Steps
 
 _NO_HOLDER = (str, bytes, bytearray, int, float, complex, Decimal, list, tuple, set, frozenset)
 

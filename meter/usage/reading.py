@@ -20,7 +20,8 @@ from meter.usage.wholes import whole_tokens
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Set
 
-    from meter.usage.table import Step, Table
+    from meter.usage.paths import Step
+    from meter.usage.table import Table
 
     Said = dict[str, int | None]
 

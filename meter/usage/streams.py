@@ -20,7 +20,8 @@ from meter.usage.tables import by_name, fitting, ordered, spare_doors, spares
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Set
 
-    from meter.usage.table import Steps, Table
+    from meter.usage.paths import Steps
+    from meter.usage.table import Table
     from meter.usage.value import Usage
 
 

@@ -1,8 +1,6 @@
 """Table: where one provider API puts what a call consumed, and what else is read of its answers.
 
-A provider API that is new is a table, nothing else. Paths are dotted names from the usage, where nothing else is said.
-`name[]` stands for the items of a list, `name[key=value]` for those whose `key`, a path, is `value`; where one figure
-is wanted, the first of them counts.
+A provider API that is new is a table, nothing else. Paths are from the usage, where nothing else is said.
 """
 
 from __future__ import annotations
@@ -10,14 +8,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from meter.usage.paths import Step, Steps, may_lead, name_of, steps, tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-Step = str | tuple[str, str, str]
-"""A name, or the items of a list: its name, and the key and value that they must have ("" for all)."""
-Steps = tuple[Step, ...]
+    from meter.usage.paths import Node
 
 ANY_CACHE_WRITE = "any_cache_write"
 """In Table.fields: all writes to the cache, where an API gives their sum; what is not for an hour is for 5 minutes."""
@@ -54,7 +52,7 @@ class Distinct:
     @cached_property
     def doors(self) -> frozenset[str]:
         """Names in the response of which at least one stands where something is to be counted."""
-        return frozenset(_name(path[0]) for path in self.steps)
+        return frozenset(name_of(path[0]) for path in self.steps)
 
     @cached_property
     def steps(self) -> tuple[Steps, ...]:
@@ -180,7 +178,7 @@ class Table:
     def doors(self) -> frozenset[str]:
         """Names of which at least one stands in every payload with such a usage."""
         ways = [holder + place for holder, places in self.places for place in places]
-        return frozenset(name for way in ways for name in ([_name(way[0])] if way else self.marks))
+        return frozenset(name for way in ways for name in ([name_of(way[0])] if way else self.marks))
 
     @cached_property
     def plan(self) -> Plan:
@@ -204,7 +202,7 @@ class Table:
     @cached_property
     def cost_doors(self) -> frozenset[str]:
         """Names in a usage of which one stands where a cost is stated."""
-        return frozenset(_name((*above, name)[0]) for above, name, _ in self.cost_steps)
+        return frozenset(name_of((*above, name)[0]) for above, name, _ in self.cost_steps)
 
     @cached_property
     def response_plan(self) -> Plan:
@@ -219,17 +217,17 @@ class Table:
     @cached_property
     def tier_steps(self) -> tuple[tuple[Steps, str], ...]:
         """Steps to the holder of a tier, and its name there."""
-        return tuple((path[:-1], _name(path[-1])) for path in map(steps, self.tiers))
+        return tuple((path[:-1], name_of(path[-1])) for path in map(steps, self.tiers))
 
     @cached_property
     def tier_doors(self) -> tuple[str, ...]:
         """Names of which one stands where a tier is named."""
-        return tuple({_name((*above, name)[0]) for above, name in self.tier_steps})
+        return tuple({name_of((*above, name)[0]) for above, name in self.tier_steps})
 
     @cached_property
     def cost_steps(self) -> tuple[tuple[Steps, str, StatedCost], ...]:
         """Steps to the holder of a stated cost, its name there, and what it means."""
-        return tuple((path[:-1], _name(path[-1]), cost) for cost in self.costs for path in (steps(cost.path),))
+        return tuple((path[:-1], name_of(path[-1]), cost) for cost in self.costs for path in (steps(cost.path),))
 
     @cached_property
     def distinct_doors(self) -> frozenset[str]:
@@ -239,7 +237,7 @@ class Table:
     @cached_property
     def input_names(self) -> frozenset[str]:
         """Names in the usage that say how large the input was."""
-        return frozenset(_name(steps(path)[0]) for name in INPUT_FIELDS for path in self.fields.get(name, ()))
+        return frozenset(name_of(steps(path)[0]) for name in INPUT_FIELDS for path in self.fields.get(name, ()))
 
 
 KEPT = 128
@@ -273,67 +271,10 @@ class Plan:
             if above not in self._known:
                 self.holders.append((self._known[above[:-1]], above[-1]))
                 self._known[above] = len(self.holders)
-        return self._known[path[:-1]], _name(path[-1])
-
-
-class Node(NamedTuple):
-    """One name of a tree of paths."""
-
-    name: str
-    other: str
-    """The name that says the same where the first says nothing; "" where there is none."""
-    is_text: bool
-    """True where a path ends here."""
-    below: tuple[Node, ...]
-    """What stands in the value."""
-    items: tuple[Node, ...]
-    """What stands in each of its items."""
-
-
-def tree(paths: Iterable[str]) -> tuple[Node, ...]:
-    """Return paths joined where they begin alike."""
-    heads: dict[str, list[str]] = {}
-    for path in paths:
-        head, _, rest = path.partition(".")
-        listed = head.endswith("[]")
-        heads.setdefault(head.removesuffix("[]"), []).append(f"[].{rest}" if listed else rest)
-    return tuple(
-        Node(
-            head.partition("|")[0],
-            head.partition("|")[2],
-            "" in rests,
-            tree(rest for rest in rests if rest and not rest.startswith("[].")),
-            tree(rest.removeprefix("[].") for rest in rests if rest.startswith("[].")),
-        )
-        for head, rests in heads.items()
-    )
+        return self._known[path[:-1]], name_of(path[-1])
 
 
 def _leading(paths: Mapping[str, Iterable[str]], usage: Mapping[str, object]) -> dict[str, list[str]]:
     """Return the paths that may lead somewhere in a usage, and the names for which there are any."""
-    found = {name: [path for path in where if _may_lead(steps(path), usage)] for name, where in paths.items()}
+    found = {name: [path for path in where if may_lead(steps(path), usage)] for name, where in paths.items()}
     return {name: where for name, where in found.items() if where}
-
-
-def _may_lead(path: Steps, usage: Mapping[str, object]) -> bool:
-    head = _name(path[0])
-    if head not in usage:
-        return False
-    inner = usage[head]
-    return len(path) == 1 or not isinstance(path[0], str) or type(inner) is not dict or _name(path[1]) in inner
-
-
-def steps(path: str) -> Steps:
-    """Return a path in its steps; none for ""."""
-    # a condition may hold dots of its own
-    return tuple(_step(part) for part in re.findall(r"[^.\[]+(?:\[[^\]]*\])?", path))
-
-
-def _step(part: str) -> Step:
-    name, bracket, condition = part.partition("[")
-    key, _, value = condition.rstrip("]").partition("=")
-    return (name, key, value) if bracket else name
-
-
-def _name(step: Step) -> str:
-    return step if isinstance(step, str) else step[0]
