@@ -149,12 +149,29 @@ def test_what_spreadsheets_write_is_read(content: bytes, tmp_path: Path) -> None
 
 
 def test_a_column_of_another_name_is_mapped_either_way_round(tmp_path: Path) -> None:
-    for mapped in ("Monthly fee=price", "price=Monthly fee"):
+    for mapped in ("price=Monthly fee", "Monthly fee=price"):
         result = taken(tmp_path / "plans.csv", "name,Monthly fee\nplus,20\n", "--map", mapped)
         assert result.exit_code == 0, result.output
-    for mapped, says in (("Monthly fee=prize", 'Did you mean "price"'), ("Fee=price", 'no column "Fee"')):
+    for mapped, says in (
+        ("prize=Monthly fee", 'Did you mean "price"'),
+        ("Monthly fee=prize", 'Did you mean "price"'),
+        ("price=Fee", 'no column "Fee"'),
+        ("price=", "maps nothing. Give FIELD=COLUMN"),
+    ):
         result = taken(tmp_path / "plans.csv", "name,Monthly fee\nplus,20\n", "--map", mapped)
         assert (result.exit_code, says in result.stderr) == (2, True), result.stderr
+
+
+def test_of_two_fields_in_a_mapping_the_first_is_read_from_the_column_of_the_second(tmp_path: Path) -> None:
+    result = taken(tmp_path / "plans.csv", "per,price\nplus,20\n", "--map", "name=per")
+    assert result.exit_code == 0, result.output
+    assert [(row["name"], row["per"]) for row in listed()] == [("plus", "month")]
+
+
+def test_a_column_may_be_what_two_fields_are_read_from(tmp_path: Path) -> None:
+    both = ("--map", "name=Tier", "--map", "per=Tier")
+    assert taken(tmp_path / "plans.csv", "Tier,price\nyear,20\n", *both).exit_code == 0
+    assert [(row["name"], row["per"]) for row in listed()] == [("year", "year")]
 
 
 def test_plans_are_added_together_or_not_at_all(fresh_db: Path) -> None:

@@ -474,7 +474,7 @@ class TestApi:
         assert [price for _, _, _, price, _ in phases("cus_9")] == [31]
 
     def test_a_user_of_our_own_is_mapped_from_the_metadata(self, tmp_path: Path) -> None:
-        result = from_api(tmp_path, {**API, "metadata": {"user": "alice"}}, options=("--map", "metadata.user=user"))
+        result = from_api(tmp_path, {**API, "metadata": {"user": "alice"}}, options=("--map", "user=metadata.user"))
         assert result.exit_code == 0, result.output
         assert phases("alice")
 
@@ -573,7 +573,7 @@ class TestOwn:
 
     def test_columns_of_another_name_are_mapped(self, tmp_path: Path) -> None:
         text = "Account,Tier,Begins\nalice,plus,2026-11-01\n"
-        mapped = ("--map", "Account=user", "--map", "plan=Tier", "--map", "Begins=from")
+        mapped = ("--map", "user=Account", "--map", "plan=Tier", "--map", "from=Begins")
         assert own(tmp_path, text, *mapped).exit_code == 0
         assert phases("alice") == [("plus", "2026-11-01", None, 20, "active")]
 

@@ -394,6 +394,12 @@ def test_lines_that_are_wrong_are_named_and_nothing_is_taken(text: str, says: st
     assert not ledger_path.exists()
 
 
+@pytest.mark.parametrize("mapped", ["user=customer", "customer=user"])
+def test_a_column_of_another_name_is_mapped_either_way_round(mapped: str, ledger_path: Path) -> None:
+    path = table(ledger_path, HEAD.replace("user_id", "customer") + ALICE)
+    assert said("csv", path, "--map", mapped)["columns"]["user"] == "customer"
+
+
 @pytest.mark.parametrize(
     ("given_", "says"),
     [

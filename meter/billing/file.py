@@ -72,7 +72,7 @@ class Table:
 def read(path: Path, mapping: Mapping[str, str] | None = None, *, order: str | None = None) -> Table:
     """Return the records of a file; raise InputError for one that has none to read.
 
-    `mapping` has a field for a column, or for a path of names between dots in JSON.
+    `mapping` has for a field its column, or a path of names between dots in JSON.
     """
     text = _text_of(path)
     if not text.strip():
@@ -85,29 +85,10 @@ def read(path: Path, mapping: Mapping[str, str] | None = None, *, order: str | N
         records = _csv(table, text)
     for place, record in records:
         table.rows.append(Row(place, _named(record, mapping or {}), order))
-    missing = [name for name in mapping or {} if table.rows and not any(_has(row, name, mapping) for row in table.rows)]
-    if missing:
-        raise InputError(f'{path.name} has no column "{missing[0]}".{suggest(plain(missing[0]), table.columns)}')
+    for name, column in (mapping or {}).items():
+        if table.rows and not any(name in row.cells for row in table.rows):
+            raise InputError(f'{path.name} has no column "{column}".{suggest(plain(column), table.columns)}')
     return table
-
-
-def mapping_of(given: Iterable[str], fields: Iterable[str]) -> dict[str, str]:
-    """Return column to field of `column=field` texts; `field=column` says the same where only that can be meant."""
-    known = set(fields)
-    found: dict[str, str] = {}
-    for text in given:
-        column, equals, name = (part.strip() for part in text.partition("="))
-        if plain(name) not in known and plain(column) in known:
-            column, name = name, column
-        if not equals or not column or plain(name) not in known:
-            raise InputError(
-                f'"{text}" maps nothing.{suggest(plain(name), known)} Give COLUMN=FIELD; '
-                f"fields are {', '.join(sorted(known))}."
-            )
-        if plain(name) in found.values():
-            raise InputError(f"The field {plain(name)} is mapped twice; give it one column.")
-        found[column] = plain(name)
-    return found
 
 
 def check_columns(table: Table, known: Iterable[str], needed: Iterable[str]) -> list[str]:
@@ -117,7 +98,7 @@ def check_columns(table: Table, known: Iterable[str], needed: Iterable[str]) -> 
     if missing and table.rows:
         raise InputError(
             f"{table.name} has no column {' and no column '.join(missing)}; it has {', '.join(columns)}. "
-            "Say which is meant with --map COLUMN=FIELD."
+            "Say which is meant with --map FIELD=COLUMN."
         )
     others = [name for name in columns if name not in known]
     for name in others:
@@ -196,8 +177,9 @@ def _values(table: Table, text: str) -> Iterator[tuple[str, Any]]:
 
 def _named(record: Mapping[str, Any], mapping: Mapping[str, str]) -> dict[str, Any]:
     """Return a record by its columns in small letters, those that are mapped by their fields."""
-    cells = {plain(name): value for name, value in record.items() if name not in mapping}
-    for column, name in mapping.items():
+    columns = set(mapping.values())
+    cells = {plain(name): value for name, value in record.items() if name not in columns}
+    for name, column in mapping.items():
         value = _at(record, column)
         if value is not None:
             cells[name] = value
@@ -214,7 +196,3 @@ def _at(record: Mapping[str, Any], column: str) -> Any:
     for name in column.split("."):
         value = value.get(name) if isinstance(value, dict) else None
     return value
-
-
-def _has(row: Row, column: str, mapping: Mapping[str, str] | None) -> bool:
-    return (mapping or {})[column] in row.cells

@@ -13,6 +13,7 @@ from meter.cli.options import (
     form_options,
     known,
     ledger_option,
+    map_option,
     put,
     settings_for,
     writing,
@@ -72,7 +73,7 @@ def _columns(command: Any) -> Any:
         click.option("--cache-beside/--cache-within", "beside", default=None, help="Input tokens lack cached ones."),
         dates_option,
         click.option("--tz", metavar="ZONE", help="IANA zone of times that name none; else as set."),
-        click.option("--map", "mapped", multiple=True, metavar="FIELD=COLUMN", help="Where a field is read from."),
+        map_option,
     ):
         command = option(command)
     return command
@@ -164,9 +165,9 @@ def importers() -> dict[str, Callable[[Path], Iterable[Mapping[str, Any]]]]:
 def _from_file(kind: Any, path: Path, given: dict[str, Any], source: str) -> None:
     from meter.cli.progress import Progress
     from meter.importing.columns import Terms
-    from meter.importing.fields import mapping_of
+    from meter.importing.fields import FIELDS, mapping_of
 
-    mapping = mapping_of(given["mapped"])
+    mapping = mapping_of(given["mapped"], FIELDS, may_leave_out=True)
     settings = settings_for(given["ledger"], zone=given["tz"])
     terms = Terms(zone=zone_in_force(settings), order=given["dates"], beside=given["beside"])
     file = kind(path, mapping, terms, given["encoding"])

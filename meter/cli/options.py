@@ -79,6 +79,10 @@ dates_option = click.option(
     "--dates", type=click.Choice(["dmy", "mdy"]), help="How dates are meant whose year is last."
 )
 """Adds --dates."""
+map_option = click.option(
+    "--map", "mapped", multiple=True, metavar="FIELD=COLUMN", help="Which column a field is read from."
+)
+"""Adds --map."""
 
 
 def form_options(command: Command) -> Command:

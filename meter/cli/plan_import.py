@@ -13,6 +13,7 @@ from meter.cli.options import (
     form_options,
     known,
     ledger_option,
+    map_option,
     put_list,
     settings_for,
     tz_option,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 @click.command("import", epilog="Example: meter plan import plans.csv --dry-run")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--map", "mapped", multiple=True, metavar="COLUMN=FIELD", help="Which column is meant by a field.")
+@map_option
 @click.option("--dry-run", is_flag=True, help="Say the same, and write nothing.")
 @dates_option
 @tz_option
@@ -40,8 +41,9 @@ def import_(file: Path, mapped: tuple[str, ...], ledger: str | None, *, dry_run:
     overage, tax, and fees with semicolons between them, each as the options of `meter plan add` have it. Only name and
     price are needed. A plan that is there just so is left as it is.
     """
-    from meter.billing.file import mapping_of, read
+    from meter.billing.file import read
     from meter.billing.plans import COLUMNS, read_plans
+    from meter.importing.fields import mapping_of
 
     settings = settings_for(ledger, zone=given["tz"])
     table = read(file, mapping_of(mapped, COLUMNS), order=given["dates"])

@@ -13,6 +13,7 @@ from meter.cli.options import (
     form_options,
     known,
     ledger_option,
+    map_option,
     put,
     settings_for,
     tz_option,
@@ -34,7 +35,7 @@ LISTED = 5
 @click.command("import", epilog="Example: meter revenue import balance.csv --dry-run")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--from", "source", type=click.Choice(["stripe", "csv"]), help="Whose file it is; else as it looks.")
-@click.option("--map", "mapped", multiple=True, metavar="COLUMN=FIELD", help="Which column is meant by a field.")
+@map_option
 @click.option("--source", "name", metavar="NAME", help="Where the events come from, if not stripe or csv.")
 @click.option("--dry-run", is_flag=True, help="Say the same, and write nothing.")
 @dates_option
@@ -54,8 +55,9 @@ def import_(file: Path, **given: Any) -> None:
     or comes on the first day of the period; else, and where it is a refund or dispute, at its instant.
     Tax counts where the file has it.
     """
-    from meter.billing.file import mapping_of, read
+    from meter.billing.file import read
     from meter.billing.revenue import COLUMNS, STRIPE_FIELDS, is_stripes, read_revenue
+    from meter.importing.fields import mapping_of
 
     settings = settings_for(given["ledger"], zone=given["tz"])
     table = read(file, order=given["dates"])

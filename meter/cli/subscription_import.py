@@ -13,6 +13,7 @@ from meter.cli.options import (
     form_options,
     known,
     ledger_option,
+    map_option,
     put,
     settings_for,
     tz_option,
@@ -37,7 +38,7 @@ LISTED = 20
 @click.command("import", epilog="Example: meter subscription import subs.csv --plan price_1=plus --dry-run")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--from", "source", type=click.Choice(["stripe", "csv"]), help="Whose file it is; else as it looks.")
-@click.option("--map", "mapped", multiple=True, metavar="COLUMN=FIELD", help="Which column is meant by a field.")
+@map_option
 @click.option("--plan", "plans", multiple=True, metavar="THEIRS=NAME", help="Which plan is meant by a price's id.")
 @click.option("--coupon", "coupons", multiple=True, metavar="NAME=TERMS", help='Like "LAUNCH=20% for 3 months".')
 @click.option("--channel", default="", metavar="NAME", help="How they are paid, as the plans' fees name it.")
@@ -87,7 +88,7 @@ def _looks_like(table: Any) -> str:
 
 def _mapping(mapped: Iterable[str], source: str) -> dict[str, str]:
     from meter.billing import own, stripe
-    from meter.billing.file import mapping_of
+    from meter.importing.fields import mapping_of
 
     return mapping_of(mapped, stripe.FIELDS if source == "stripe" else own.FIELDS)
 

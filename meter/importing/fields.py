@@ -69,16 +69,22 @@ def plain(name: str) -> str:
     return re.sub(r"[\s_\-/()]+", "_", words).strip("_").lower()
 
 
-def mapping_of(given: Iterable[str]) -> dict[str, str]:
-    """Return field to place of `field=place` texts; an empty place leaves the field out."""
+def mapping_of(given: Iterable[str], fields: Iterable[str], *, may_leave_out: bool = False) -> dict[str, str]:
+    """Return field to column of `field=column` texts; `column=field` says the same where only that can be meant.
+
+    An empty column leaves the field out, where that may be.
+    """
+    known = tuple(fields)
     found: dict[str, str] = {}
     for text in given:
-        field, equals, place = text.partition("=")
-        field = plain(field)
-        if not equals or field not in FIELDS:
-            near = suggest(field, FIELDS)
-            raise InputError(f'"{text}" maps nothing.{near} Give FIELD=COLUMN; fields are {", ".join(FIELDS)}.')
+        name, equals, column = (part.strip() for part in text.partition("="))
+        if plain(name) not in known and plain(column) in known:
+            name, column = column, name
+        field = plain(name)
+        if not equals or field not in known or not (column or may_leave_out):
+            near = "" if field in known else suggest(field, known) or suggest(plain(column), known)
+            raise InputError(f'"{text}" maps nothing.{near} Give FIELD=COLUMN; fields are {", ".join(known)}.')
         if field in found:
             raise InputError(f"The field {field} is mapped twice; give it one column.")
-        found[field] = place.strip()
+        found[field] = column
     return found
