@@ -18,6 +18,7 @@ from meter.errors import InputError, UnknownName
 from meter.ledger import open_ledger
 from meter.ledger.query import Query
 from meter.period import month_window
+from meter.plan import Conditions, Included, Overage, Step
 from meter.price import Price, Tier
 from meter.reports.ask import Ask
 from meter.reports.summary import summarize
@@ -221,6 +222,29 @@ def test_only_some_purposes_are_swapped(ledger: Ledger) -> None:
     (titles,) = ledger.summarize(Query(where={"purpose": "title"}))
     made = imagined(ledger, swaps=["small=x3"], purposes=["title"])
     assert cost(made) == cost(made, "today") + 2 * titles.nanos
+
+
+@pytest.mark.parametrize(
+    ("measure", "rate", "more"),
+    [("cost", "2", Decimal("0.0216")), ("calls", "0.50", Decimal(0))],
+    ids=["cost", "calls"],
+)
+def test_use_beyond_an_allowance_is_billed_as_it_would_be_measured(
+    ledger: Ledger, measure: Any, rate: str, more: Decimal
+) -> None:
+    """A call of 0.0012 USD costs ten times that: 0.0108 more, each dollar of it billed twice."""
+    conditions = Conditions(
+        included=Included(amount=Decimal(0), measure=measure),
+        overage=Overage(model="unit", steps=(Step(up_to=None, rate=Decimal(rate)),)),
+    )
+    metered = replace(plan(ledger, "metered", 8), name="billed", conditions=conditions)
+    ledger.add_plan(metered)
+    subscribe(ledger, "alice", metered, utc(1, 0))
+    ledger.append([called("alice", Usage(input_tokens=4_000, output_tokens=1_000))])
+    made = imagined(ledger, swaps=["small=x10"])
+    billed = [getattr(made, side).totals[0].row.overage_nanos for side in ("today", "after")]
+    assert billed[0] == (500_000_000 if measure == "calls" else 2_400_000)
+    assert billed[1] - billed[0] == more * 10**9
 
 
 def test_a_price_changes_the_revenue_of_its_plan_alone(ledger: Ledger) -> None:

@@ -81,10 +81,15 @@ class Imagined:
             self._use(groups, self._ask(_of_kind(query, "booked")) if _may_be_booked(query) else [])
         return sums_of(groups)
 
-    def sum_each(self, stretches: Sequence[Stretch], where: Where | None = None) -> list[list[Sum]]:
-        """Sum the calls of many users, each over a time of their own, as they would have been charged."""
+    def sum_each(
+        self, stretches: Sequence[Stretch], where: Where | None = None, fields: Sequence[str] = FIELDS
+    ) -> list[list[Sum]]:
+        """Sum the calls of many users, each over a time of their own, as they would have been charged.
+
+        What is moved is looked at whole: fields beside the given ones are there too.
+        """
         if not self._moves and self._usage == 1:
-            return self._ledger.sum_each(stretches, where)
+            return self._ledger.sum_each(stretches, where, fields)
         asked = [
             Query(since=each.since, until=each.until, where={**(where or {}), "user": each.user}) for each in stretches
         ]
