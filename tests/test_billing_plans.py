@@ -98,6 +98,7 @@ def test_another_version_of_the_same_instant_is_an_error(tmp_path: Path) -> None
         ("name,price,name\nplus,20,x\n", 'plans.csv:1: the column "name" is there twice'),
         ("name,price\nplus,-20\n", 'plans.csv:2: price is "-20", which is negative'),
         ("name,price\nplus,\n", "plans.csv:2: price is empty; a free plan costs 0"),
+        ("name,price\nplus,20\npro,NaN\n", 'plans.csv:3: price is "NaN"; give a number'),
         ("name,price\nplus,2O\n", 'plans.csv:2: price is "2O"; give a number'),
         ("name,price\nplus,1.0000000001\n", "more than 9 decimals"),
         ("name,price\n,20\n", "plans.csv:2: name is empty"),

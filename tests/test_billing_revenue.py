@@ -125,6 +125,7 @@ def test_one_source_does_not_know_the_keys_of_another(tmp_path: Path) -> None:
     [
         ("", "balance.csv is empty"),
         ("user,at,amount\na,2026-11-01,1\n", "has no column currency; it has user, at, amount"),
+        ("user,at,amount,currency\na,2026-11-01,nan,USD\n", 'balance.csv:2: amount is "nan"; give a number'),
         ("user,at,amount,currency\na,2026-11-01,x,USD\n", 'balance.csv:2: amount is "x"; give a number'),
         ("user,at,amount,currency\na,soon,1,USD\n", 'balance.csv:2: at is "soon"'),
         ("user,at,amount,currency\n,2026-11-01,1,USD\n", "balance.csv:2: user is empty"),

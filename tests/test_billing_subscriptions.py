@@ -553,6 +553,7 @@ class TestOwn:
             ("user,plan,from,state\nalice,plus,2026-11-01,trial\n", 'state is "trial". Did you mean "trialing"?'),
             ("user,plan,from,state\nalice,plus,2026-11-01,ended\n", "state is ended, and until is empty"),
             ("user,plan,from,until\nalice,plus,2026-11-02,2026-11-01\n", "own.csv:2: The subscription of"),
+            ("user,plan,from,price\nalice,plus,2026-11-01,NaN\n", 'own.csv:2: price is "NaN"; give a number'),
             ("user,plan,from,price\nalice,plus,2026-11-01,-1\n", 'price is "-1", which is negative'),
             ("user,plan,from,currency\nalice,plus,2026-11-01,EUR\n", "price is empty, and plus has one in USD"),
             ("user,plan,from,seats\nalice,plus,2026-11-01,0\n", "seats of the subscription"),

@@ -230,7 +230,10 @@ def test_a_dry_run_says_the_same_and_writes_nothing(ledger_path: Path) -> None:
         (HEAD + BOB.replace("600", "many"), 'calls.csv:2: prompt_tokens is "many"'),
         (HEAD + BOB.replace("600", "1.5"), 'calls.csv:2: prompt_tokens is "1.5"'),
         (HEAD + ALICE.replace("0.0003", "-1"), 'calls.csv:2: cost is "-1"; a cost is a number of US dollars'),
-        (HEAD + ALICE.replace("0.0003", "NaN") + BOB.replace("100", "1e400"), 'completion_tokens is "1e400"'),
+        (HEAD + BOB.replace("100", "1e400"), 'completion_tokens is "1e400"'),
+        (HEAD + ALICE.replace("0.0003", "NaN"), 'calls.csv:2: cost is "NaN"; a cost is a number of US dollars'),
+        (HEAD + ALICE + BOB.replace("600", "nan"), 'calls.csv:3: prompt_tokens is "nan"; a count is a whole number'),
+        (HEAD + ALICE.replace("0.0003", "-inf"), 'calls.csv:2: cost is "-inf"'),
         (HEAD + ALICE.replace("2026-11-03T10:00:00Z", ""), "calls.csv:2: timestamp is empty"),
         (HEAD + ALICE.replace("2026-11-03T10:00:00Z", "yesterday"), 'calls.csv:2: timestamp is "yesterday"'),
         (HEAD + ALICE.replace("2026-11-03T10:00:00Z", "2026-02-30"), "does not exist"),
@@ -263,6 +266,19 @@ def test_a_file_that_is_wrong_is_named_with_its_line_and_nothing_of_it_is_taken(
     assert says in wet.stderr
     assert dry.stderr == wet.stderr
     assert not ledger_path.exists()
+
+
+@pytest.mark.parametrize("nothing", ["", " ", "null", "None", "nil", "N/A", "-", "undefined"])
+def test_what_exporters_write_for_nothing_is_not_known(nothing: str, ledger_path: Path) -> None:
+    row = ALICE.replace("0.0003", nothing).replace("alice", nothing)
+    said("csv", table(ledger_path, HEAD + row))
+    (entry,) = entries(ledger_path)
+    assert (entry.user, entry.status, entry.nanos) == (None, "priced", 300_000)
+
+
+def test_a_person_called_nan_is_somebody(ledger_path: Path) -> None:
+    said("csv", table(ledger_path, HEAD + ALICE.replace("alice", "Nan")))
+    assert [each.user for each in entries(ledger_path)] == ["Nan"]
 
 
 def test_every_fault_of_a_file_is_named(ledger_path: Path) -> None:

@@ -90,7 +90,7 @@ def csv_(file: Path, **given: Any) -> None:
     provider, user, team, session, purpose, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens,
     cache_write_1h_tokens, reasoning_tokens, service_tier, stated_cost, cost_currency, cache_hit, response_id,
     latency_ms and source_key: the source's own key, by which a row is known again; without it a row is known by all
-    that it says.
+    that it says. A cell that is empty, or is null, none, nil, undefined, n/a or -, is not known; NaN is wrong.
     """
     from meter.importing.files import RecordFile
 

@@ -13,8 +13,8 @@ from meter.errors import InputError, InvalidTime
 from meter.period import parse_instant
 from meter.usage.number import LIMIT, dollars
 
-NOTHING = frozenset({"", "none", "null", "nil", "nan", "n/a", "-", "undefined"})
-"""How others write that they do not know."""
+NOTHING = frozenset({"", "none", "null", "nil", "n/a", "-", "undefined"})
+"""How others write that they do not know. NaN is not of it: it is what became of a number that they could not work out."""
 
 _YES = frozenset({"true", "yes", "1", "t", "y"})
 _NO = frozenset({"false", "no", "0", "f", "n", ""})
