@@ -14,7 +14,7 @@ from meter.period import parse_instant
 from meter.usage.number import LIMIT, dollars
 
 NOTHING = frozenset({"", "none", "null", "nil", "n/a", "-", "undefined"})
-"""How others write that they do not know. NaN is not of it: it is what became of a number that they could not work out."""
+"""How others write that they do not know; NaN is not of it, it is a number that could not be worked out."""
 
 _YES = frozenset({"true", "yes", "1", "t", "y"})
 _NO = frozenset({"false", "no", "0", "f", "n", ""})
