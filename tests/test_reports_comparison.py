@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -116,6 +117,13 @@ def test_a_running_month_is_compared_up_to_the_same_day(ledger: Ledger) -> None:
     shown = "".join(write(found))
     assert "Before        2026-10-01 until 2026-10-24" in shown
     assert "up to now: 24 of 30 days" in shown
+
+
+def test_a_running_month_is_compared_up_to_a_whole_minute(ledger: Ledger) -> None:
+    now = utc(24, 10) + timedelta(minutes=7, seconds=59, microseconds=123_456)
+    found = made(ledger, now=now)
+    assert found.before.header.ask.window.until == utc(24, 10, month=10) + timedelta(minutes=7)
+    assert "Before        2026-10-01 until 2026-10-24 10:07, UTC" in "".join(write(found))
 
 
 def test_a_month_is_not_compared_with_itself() -> None:

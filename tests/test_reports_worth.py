@@ -145,6 +145,14 @@ def test_a_day_is_over_its_break_even_above_it_alone(nanos: int, over: int, ledg
     assert november(ledger).days_over == over
 
 
+def test_a_day_to_come_is_none_of_those_that_have_begun(ledger: Ledger) -> None:
+    subscribe(ledger, "alice", plan(ledger, price=30), utc(1, 0))
+    ledger.append([claude(2 * NANO, at=utc(day, 1)) for day in (1, 2, 3, 4)])
+    found = said(ledger, november(ledger, now=utc(2, 2)))
+    assert (found["days_over_break_even"], found["days"], found["calls"]) == (2, 2, 4)
+    assert [day["day"] for day in found["by_day"]][-1] == "2026-11-04"
+
+
 def test_days_end_where_the_zone_says(ledger: Ledger) -> None:
     """Pitfall 37."""
     subscribe(ledger, "alice", plan(ledger, price=30), utc(1, 0))

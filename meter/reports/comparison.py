@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from meter.reports.summary import Report
 
 PARTS = ("price", "volume", "mix")
+MINUTE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,10 +83,11 @@ class Comparison:
 
 
 def compared_window(text: str, ask: Ask) -> Window:
-    """Return the month that a report is compared with, up to the same day where the report's window still runs."""
+    """Return the month that a report is compared with, up to the same minute where the report's window still runs."""
     window = month_window(text, ask.window.zone)
     if ask.now in ask.window:
-        window = replace(window, until=min(window.until, window.since + (ask.now - ask.window.since)))
+        so_far = (ask.now - ask.window.since) // MINUTE * MINUTE
+        window = replace(window, until=min(window.until, window.since + so_far))
     if window.since == ask.window.since:
         raise InvalidTime(f"{text} would be compared with itself; give another month.")
     return window

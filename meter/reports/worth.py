@@ -43,7 +43,7 @@ class Equivalent:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """A day of the window that has begun."""
+    """A day of the window that has begun, or has calls of a clock that is ahead."""
 
     label: str
     window: Window
@@ -140,9 +140,10 @@ class Worth:
 
     @property
     def days_over(self) -> int | None:
-        """Days of which what is known is more than a day's break-even."""
+        """Days that have begun of which what is known is more than a day's break-even."""
         edge = self.per_day
-        return None if edge is None else sum(day.equivalent.low > edge for day in self.days)
+        begun = (day for day in self.days if day.window.since <= self.header.ask.now)
+        return None if edge is None else sum(day.equivalent.low > edge for day in begun)
 
 
 def equivalent_of(row: Row) -> Equivalent:
