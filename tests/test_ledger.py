@@ -642,6 +642,19 @@ class TestSums:
             assert total.input_tokens == 5 * most + 5
             assert total.latency_ms == 5 * most
 
+    @pytest.mark.parametrize("by", [("user",), ("user", "session")])
+    def test_of_the_fields_only_those_that_are_wanted_need_be_there(self, ledger: Ledger, by: tuple[str, ...]) -> None:
+        ledger.append([entry(user=user, nanos=5, at=AT + timedelta(days=40 * n)) for n in range(3) for user in "ab"])
+        wanted = ("calls", "nanos")
+        whole = ledger.summarize(Query(by=by))
+        assert [(each.key, each.calls, each.nanos) for each in whole] == [
+            (each.key, each.calls, each.nanos) for each in ledger.summarize(Query(by=by, fields=wanted))
+        ]
+        assert all(each.input_tokens for each in whole)
+        assert ledger.summarize(Query(by=by, fields=("unbounded_calls",))) == []
+        with pytest.raises(UnknownName, match=r'"nanso".*"nanos"'):
+            ledger.summarize(Query(by=by, fields=("nanso",)))
+
     def test_rows_users_and_days_sum_to_the_same_at_100_000_rows(self, ledger: Ledger) -> None:
         """Pitfall 31: the sum of rows, of users and of days is one number, exactly; 100,000 rows, appended at once."""
         chance = random.Random(31)  # noqa: S311  the same rows each time

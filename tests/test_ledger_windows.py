@@ -213,6 +213,33 @@ class TestSums:
         assert nonzero(month) == nonzero(_without_users(counted(written, midnights[0], midnights[-1])))
         ledger.close()
 
+    @settings(max_examples=60, deadline=None)
+    @given(
+        written=st.lists(calls(), min_size=1, max_size=4).map(lambda each: [call for some in each for call in some]),
+        by=st.sampled_from(((), ("user",), ("user", "team"), ("user", "team", "model"), ("model",), ("user", "kind"))),
+        most=st.sampled_from((10**9, 2**62)),
+    )
+    def test_years_sum_to_their_months_however_calls_are_grouped(
+        self, empty: Path, written: list[Entry], by: tuple[str, ...], most: int
+    ) -> None:
+        """Months are summed apart first, in the order they are kept in; past 64 bits too."""
+        teams = itertools.cycle(("red", "blue", None))
+        written = [
+            replace(each, team=next(teams), nanos=most - number, at=each.at.replace(year=2001 + number % 3, day=1))
+            for number, each in enumerate(written)
+        ]
+        ledger = filled(empty, written)
+        edges = [datetime(2001 + month // 12, month % 12 + 1, 1, tzinfo=UTC) for month in range(37)]
+        months: Counter[tuple[object, ...]] = Counter()
+        for since, until in itertools.pairwise(edges):
+            months.update(amounts(ledger, since, until, by))
+        years = nonzero(amounts(ledger, edges[0], edges[-1], by))
+        assert years == nonzero(months)
+        assert sum(amount for key, amount in years.items() if key[-1] == "calls") == sum(
+            -1 if each.kind == "reversal" else 1 for each in written
+        )
+        ledger.close()
+
     @pytest.mark.parametrize("zone", ["Asia/Shanghai", "America/New_York", "Asia/Kathmandu"])
     def test_an_hour_over_and_an_hour_short_of_a_month_are_told_apart(self, empty: Path, zone: str) -> None:
         begin = datetime(2026, 11, 1, tzinfo=ZoneInfo(zone)).astimezone(UTC)

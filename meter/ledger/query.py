@@ -37,6 +37,8 @@ class Query:
     """Names of DIMENSIONS; none for one total per currency."""
     where: Mapping[str, str | tuple[str, ...] | None] = field(default_factory=dict, hash=False)
     """Dimension to the value it must have, or to several of which it must have one; None for entries that have none."""
+    fields: tuple[str, ...] = ()
+    """Fields of Sum that are wanted, none for all: the others may be 0, and a group that has nothing else left out."""
 
 
 @dataclass(frozen=True, slots=True)

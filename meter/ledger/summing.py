@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import operator
 import sqlite3
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from meter.entry import to_us
+from meter.errors import UnknownName, suggest
 from meter.ledger.filtering import CHOICES, NUMBERS, check_dimensions, filter_of
 from meter.ledger.query import Query, Sum
 from meter.ledger.rollups import KEYS, KIND, MEASURES, OUTCOME, key_of, measure_of
@@ -15,7 +16,7 @@ from meter.ledger.windows import BEGIN_US, END_US, ROWS, Piece, cover
 from meter.usage.value import INPUT_KINDS, OUTPUT_PARTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from meter.ledger.filtering import Filter
 
@@ -41,20 +42,23 @@ Key = tuple[int, ...]
 def summarize(raw: sqlite3.Connection, query: Query) -> list[Sum]:
     """Sum the entries of a window by group and currency; groups that come to nothing but zeros are left out."""
     check_dimensions(query.by)
+    _check_fields(query.fields)
     condition = filter_of(raw, query.where)
     if condition.impossible:
         return []
     sums = _sums(raw, query, condition)
-    texts = _texts(raw, query, sums)
+    values = _values(raw, query, sums)
     return [
-        Sum(
-            tuple([_value(name, number, texts) for name, number in zip(query.by, key[1:], strict=True)]),
-            texts[key[0]] if key[0] else None,
-            *amounts,
-        )
-        for key, amounts in sums.items()
-        if any(amounts)
+        Sum(tuple([value[number] for value, number in zip(values[1:], key[1:], strict=True)]), values[0][key[0]], *each)
+        for key, each in sums.items()
+        if any(each)
     ]
+
+
+def _check_fields(names: Iterable[str]) -> None:
+    for name in names:
+        if name not in FIELDS:
+            raise UnknownName(f'A sum has no field "{name}".{suggest(name, FIELDS)} Give one of {", ".join(FIELDS)}.')
 
 
 def bounds_of(query: Query) -> tuple[int, int]:
@@ -72,22 +76,37 @@ def pieces_of(query: Query) -> Sequence[Piece]:
     return [Piece(ROWS, since, until, 1)] if since < until else []
 
 
-def statement(piece: Piece, by: Sequence[str], condition: Filter, *, split: bool = False) -> tuple[str, list[int]]:
+def statement(piece: Piece, query: Query, condition: Filter, *, split: bool = False) -> tuple[str, list[int]]:
     """Return the SQL that sums a piece by group, and its values.
 
     With `split` the high and the low part of each amount are summed apart, which no sum of 64-bit numbers overflows.
     """
+    by = query.by
     source, values = _source(piece, condition)
-    summed = amounts(split=split)
+    summed = amounts(split=split, wanted=query.fields)
     keys = ", ".join(("currency", *by))
     # a total per bucket needs no sorting, and is added up in no time
     group = keys if by or piece.level == ROWS else f"bucket, {keys}"
+    if _is_sorted_within_buckets(piece, by):
+        # so do these, and what is left to be sorted is a sum per bucket where there was a row for each model and price
+        named = ", ".join(f"{amount} AS amount_{at}" for at, amount in enumerate(summed))
+        source = f"(SELECT {keys}, {named} FROM {source} GROUP BY bucket, {keys})"  # noqa: S608  names of ours
+        summed = [f"sum(amount_{at})" for at in range(len(summed))]
     return f"SELECT {keys}, {', '.join(summed)} FROM {source} GROUP BY {group}", values  # noqa: S608  names of ours
 
 
-def amounts(*, split: bool, fields: Sequence[str] = FIELDS) -> list[str]:
-    """Return the SQL of fields of a sum; with `split` of their high parts, then of their low ones."""
-    each = [_FIELDS.get(field, field) for field in fields]
+def _is_sorted_within_buckets(piece: Piece, by: Sequence[str]) -> bool:
+    """Tell whether rows of several months come in the order of the groups within each."""
+    first, last = piece.buckets
+    return piece.level == "months" and last > first + 1 and bool(by) and tuple(by) == KEYS[1 : 1 + len(by)]
+
+
+def amounts(*, split: bool, fields: Sequence[str] = FIELDS, wanted: Sequence[str] = ()) -> list[str]:
+    """Return the SQL of fields of a sum, 0 for those that are not wanted; none wanted is all of them.
+
+    With `split` of their high parts, then of their low ones.
+    """
+    each = [_FIELDS.get(field, field) if field in (wanted or fields) else "0" for field in fields]
     if not split:
         return [f"sum({amount})" for amount in each]
     low = (1 << LOW_BITS) - 1
@@ -120,25 +139,30 @@ def _source(piece: Piece, condition: Filter) -> tuple[str, list[int]]:
     return f"{piece.level} WHERE {' AND '.join((when, *conditions))}", [first, last, *values]
 
 
-def _sums(raw: sqlite3.Connection, query: Query, condition: Filter) -> dict[Key, list[int]]:
-    sums: dict[Key, list[int]] = {}
+def _sums(raw: sqlite3.Connection, query: Query, condition: Filter) -> dict[Key, Sequence[int]]:
+    sums: dict[Key, Sequence[int]] = {}
     width = 1 + len(query.by)
     nothing = [0] * len(FIELDS)
     for piece in pieces_of(query):
+        rows = _answer(raw, piece, query, condition)
+        if query.by and piece.sign > 0 and not sums:
+            # the commonest answer has one piece and, but for a total, one row for each group
+            sums = {row[:width]: row[width:] for row in rows}
+            continue
         add = operator.add if piece.sign > 0 else operator.sub
-        for row in _answer(raw, piece, query.by, condition):
+        for row in rows:
             key = row[:width]
             sums[key] = list(map(add, sums.get(key, nothing), row[width:]))
     return sums
 
 
-def _answer(raw: sqlite3.Connection, piece: Piece, by: Sequence[str], condition: Filter) -> list[tuple[int, ...]]:
+def _answer(raw: sqlite3.Connection, piece: Piece, query: Query, condition: Filter) -> list[tuple[int, ...]]:
     try:
-        return raw.execute(*statement(piece, by, condition)).fetchall()
+        return raw.execute(*statement(piece, query, condition)).fetchall()
     except sqlite3.OperationalError as error:
         if "overflow" not in str(error):
             raise
-    return whole(raw.execute(*statement(piece, by, condition, split=True)), 1 + len(by))
+    return whole(raw.execute(*statement(piece, query, condition, split=True)), 1 + len(query.by))
 
 
 def _entries() -> str:
@@ -157,14 +181,18 @@ def in_shape() -> str:
 _ENTRIES = _entries()
 
 
-def _texts(raw: sqlite3.Connection, query: Query, sums: dict[Key, list[int]]) -> dict[int, str]:
-    named = [0, *(at for at, name in enumerate(query.by, 1) if name not in CHOICES and name not in NUMBERS)]
-    return names_by_key(raw, {key[at] for key in sums for at in named if key[at]})
+def _values(raw: sqlite3.Connection, query: Query, sums: Iterable[Key]) -> list[Mapping[int, Any]]:
+    """Return, for the currency and each dimension, what its numbers stand for."""
+    numbers = [set(each) for each in zip(*sums, strict=True)] or [set() for _ in range(1 + len(query.by))]
+    named = [at for at, name in enumerate(("currency", *query.by)) if name not in CHOICES and name not in NUMBERS]
+    texts = names_by_key(raw, {number for at in named for number in numbers[at] if number})
+    return [
+        CHOICES.get(name) or {number: _value(name, number, texts) for number in found}
+        for name, found in zip(("currency", *query.by), numbers, strict=True)
+    ]
 
 
-def _value(name: str, number: int, texts: dict[int, str]) -> str | int | None:
-    if name in CHOICES:
-        return CHOICES[name][number]
+def _value(name: str, number: int, texts: Mapping[int, str]) -> str | int | None:
     if name == "bracket":
         return number
     if not number:

@@ -44,6 +44,9 @@ _SOURCES: dict[str | None, set[str]] = {
 MONEY = ("cost_nanos", "counted_nanos", "mock_nanos", "low_nanos", "high_nanos", "allocated_nanos")
 """Fields of a row that add up in the currency of its cost."""
 
+SUMMED = (*COUNTS, "nanos", "counted_nanos", "mock_nanos", "low_nanos", "high_nanos")
+"""Fields of Sum that a row is made of."""
+
 _counts_of = attrgetter(*COUNTS)
 
 

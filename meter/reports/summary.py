@@ -18,7 +18,7 @@ from meter.reports.margin import Earned, earned_by_time, earned_by_user, in_forc
 from meter.reports.overage import Overages, overages_of
 from meter.reports.periods import in_own_periods
 from meter.reports.real import real_of
-from meter.reports.row import COUNTS, Row, Tally, add_calls, rows_of, sum_rows
+from meter.reports.row import COUNTS, SUMMED, Row, Tally, add_calls, rows_of, sum_rows
 from meter.reports.slices import slices_of
 from meter.reports.who import is_user, rank
 
@@ -168,7 +168,8 @@ def _elsewhere(ledger: Ledger, ask: Ask, subscriptions: list[Subscription]) -> t
 def _costs(ledger: Ledger, ask: Ask, slices: Sequence[Slice]) -> Groups:
     groups: Groups = defaultdict(lambda: defaultdict(Tally))
     for piece in slices:
-        for calls in ledger.summarize(ask.query(piece.since, piece.until, ask.group)):
+        query = replace(ask.query(piece.since, piece.until, ask.group), fields=SUMMED)
+        for calls in ledger.summarize(query):
             costs = groups[(piece.label,) if ask.unit else ask.row_of(calls.key, piece.since)]
             add_calls(costs, calls, piece, ask.currency)
     return groups

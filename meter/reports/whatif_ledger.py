@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 _AT = {name: place for place, name in enumerate(FIELDS)}
 _COST = ("nanos", "counted_nanos", "mock_nanos")
 _LOST = ("low_nanos", "high_nanos")
+_NEEDED = tuple(name for name in FIELDS if name not in {"attempts", "latency_ms", "machine_us"})
 _CHARGED = tuple(_AT[name] for name in (*_COST, "partial_calls", "unpriced_calls"))
 """What becomes another amount where calls are charged anew."""
 
@@ -69,6 +70,8 @@ class Imagined:
 
     def summarize(self, query: Query) -> list[Sum]:
         """Sum calls by group and currency, as they would have been charged."""
+        # whatever a report wants of them: what is asked once answers all of a what-if's questions
+        query = replace(query, fields=_NEEDED)
         found = self._ask(query)
         if not self._moves and self._usage == 1:
             return found
