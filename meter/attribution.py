@@ -10,16 +10,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 from uuid import UUID
 
+from meter.names import kept, text_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
 F = TypeVar("F", bound="Callable[..., Any]")
 log = logging.getLogger("meter")
-
-LONGEST = 1_000
-"""Characters of a name that are kept."""
-_LARGEST = 10**100
-"""A number from here on is no name; Python refuses to write out very long ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,7 +240,7 @@ def attribution_of(request: Mapping[str, Any], default_user: str | None = None) 
 
 @functools.lru_cache(maxsize=16)
 def _of_user(user: str) -> Attribution:
-    return Attribution(user=user)
+    return Attribution(user=kept(user))
 
 
 def _own(request: Mapping[str, Any], metadata: Mapping[str, Any]) -> Attribution:
@@ -258,25 +255,6 @@ def _own(request: Mapping[str, Any], metadata: Mapping[str, Any]) -> Attribution
         purpose=first("purpose"),
         tags=_texts(tags if isinstance(tags, list | tuple | set) else ()),
     )
-
-
-def text_of(value: object) -> str | None:
-    """Return a name as text: a number as its digits, anything that is no name as None; a long one is cut."""
-    if isinstance(value, str):
-        text = value.strip()
-        return text or None if len(text) <= LONGEST else _cut(text)
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LARGEST:
-        return str(value)
-    return None
-
-
-def _cut(text: str) -> str:
-    """Return the beginning of a name that is too long to be one, perhaps a prompt, and a hash that tells it apart."""
-    import hashlib
-
-    # a text may hold a lone surrogate, which is no character
-    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-    return f"{text[: LONGEST - 17]}…{digest}"
 
 
 def _id(value: object) -> UUID | None:

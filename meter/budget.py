@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from meter.errors import BudgetExceeded, InputError
+from meter.names import kept
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -30,6 +31,7 @@ class Limit:
     """ISO code; what was spent in other currencies does not count."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "user", kept(self.user))
         if type(self.nanos) is not int or self.nanos < 0:
             raise InputError(f"The limit of {self.user} is {self.nanos!r}; give whole nano-units from 0 on.")
         if self.since.tzinfo is None:

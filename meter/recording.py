@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import get_args
 
-from meter.attribution import text_of
 from meter.entry import Outcome
 from meter.errors import InputError, InvalidTime
+from meter.names import text_of
 from meter.usage import Usage, usage_of
 
 FIRST = datetime(1970, 1, 1, tzinfo=UTC)

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 from meter.errors import InputError, suggest
 from meter.period import utc
-from meter.plan.checks import check_user, half_even
+from meter.plan.checks import half_even, user_kept
 
 Kind = Literal["charge", "refund", "dispute", "fee", "tax"]
 """`fee` is what the channel of payment keeps, `tax` what is passed on."""
@@ -45,7 +45,7 @@ class RevenueEvent:
 
     def __post_init__(self) -> None:
         if self.user is not None:
-            check_user(self.user)
+            object.__setattr__(self, "user", user_kept(self.user))
         for bound in ("at", "since", "until"):
             if (instant := getattr(self, bound)) is not None:
                 object.__setattr__(self, bound, utc(instant))

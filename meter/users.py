@@ -9,6 +9,7 @@ from shlex import quote
 from typing import TYPE_CHECKING, Literal, get_args
 
 from meter.errors import InputError, suggest
+from meter.names import LONGEST, kept
 from meter.period import utc
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ CUSTOMERS = frozenset({"customer", "free", "trial"})
 """The kinds that somebody outside has."""
 ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 """From when a user is in a team that nothing else is said of: every call of theirs counts."""
-MAX_NAME = 10_000
-"""Bytes of a user's, alias's or team's name in UTF-8."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +38,8 @@ class Membership:
     """Its row in the ledger; None before."""
 
     def __post_init__(self) -> None:
-        check_name("team", self.team)
-        check_name("user", self.user)
+        object.__setattr__(self, "team", name_kept("team", self.team))
+        object.__setattr__(self, "user", name_kept("user", self.user))
         for bound in ("since", "until"):
             if (instant := getattr(self, bound)) is not None:
                 object.__setattr__(self, bound, utc(instant))
@@ -93,7 +92,9 @@ class Users:
             self._teams_of[self._ends.get(each.user, each.user)].append(each)
 
     def resolve(self, name: str) -> str:
-        """Return the user that a name stands for: itself, where it is no alias."""
+        """Return the user that a name stands for: itself as calls have it, where it is no alias."""
+        if len(name) > LONGEST:
+            name = kept(name)
         return self._ends.get(name, name)
 
     def names(self, name: str) -> tuple[str, ...]:
@@ -124,8 +125,7 @@ class Users:
 
     def claim(self, user: str, alias: str) -> bool:
         """Tell whether an alias is new to a user; raise InputError where it cannot be one of theirs."""
-        check_name("user", user)
-        check_name("alias", alias)
+        user, alias = name_kept("user", user), name_kept("alias", alias)
         if alias == user:
             raise InputError(f'"{alias}" is the user itself; give another name as its alias.')
         owner = self.resolve(user)
@@ -146,6 +146,7 @@ class Users:
 
     def check_is_alias(self, user: str, alias: str) -> None:
         """Raise InputError for what is no alias of a user's."""
+        alias = kept(alias)
         if alias not in self.aliases or self.resolve(alias) != self.resolve(user):
             known = self._aliases_of.get(self.resolve(user), [])
             raise InputError(
@@ -154,6 +155,7 @@ class Users:
 
     def check_team(self, team: str) -> None:
         """Raise InputError for a team that nobody added."""
+        team = kept(team)
         if team not in self.teams:
             raise InputError(
                 f'There is no team "{team}".{suggest(team, self.teams)} Add it with `meter team add {quote(team)}`.'
@@ -161,6 +163,7 @@ class Users:
 
     def check_new_team(self, team: str) -> None:
         """Raise InputError where there is a team of this name."""
+        team = kept(team)
         if team in self.teams:
             raise InputError(
                 f'There is a team "{team}" already; give it members: `meter team member {quote(team)} USER`.'
@@ -171,7 +174,7 @@ class Users:
 
         One that would end where it begins never was. Raise InputError for a user who is not in the team then.
         """
-        self.check_team(team)
+        self.check_team(team := kept(team))
         ended: list[Membership] = []
         for name in dict.fromkeys(map(self.resolve, names)):
             there = [each for each in self._teams_of.get(name, ()) if each.team == team and each.holds(at)]
@@ -213,14 +216,15 @@ NOBODY = Users()
 """Nothing is known of anybody."""
 
 
-def check_name(what: str, name: str) -> None:
-    """Raise InputError for a name that cannot be kept."""
+def name_kept(what: str, name: str) -> str:
+    """Return a name as calls have it; raise InputError for one that cannot be kept."""
     try:
-        size = len(name.encode())
+        name.encode()
     except UnicodeEncodeError:
-        size = MAX_NAME + 1
-    if not name.strip() or size > MAX_NAME:
-        raise InputError(f"The name of the {what} is {name[:50]!r}; give text of 1 to {MAX_NAME:,} bytes in UTF-8.")
+        name = ""
+    if not name.strip():
+        raise InputError(f"The name of the {what} is {name[:50]!r}; give text in UTF-8.")
+    return kept(name)
 
 
 def check_kind(kind: str) -> Kind:

@@ -47,7 +47,7 @@ SHARED = (
     ("usage", "period"),
     ("tokens", "attribution", "machine", "plugins"),
     ("images", "prompt", "vocabulary"),
-    ("clock", "model", "settings"),
+    ("clock", "model", "names", "settings"),
     ("address", "codes", "lang"),
     BOTTOM,
 )

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from meter.attribution import LONGEST, Attribution, attribute, attribution_of, current, text_of
+from meter.attribution import Attribution, attribute, attribution_of, current
+from meter.names import LONGEST, text_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 import meter
-from meter.attribution import LONGEST
+from meter.names import LONGEST
 from tests.commands import done
 from tests.kept import kept_in
 

@@ -137,8 +137,8 @@ class TestSubscription:
         with pytest.raises(InvalidPlan, match=f"begin 2026-11-01 and end {until}"):
             subscription("20", "2026-11-01", until)
 
-    @pytest.mark.parametrize("user", ["", "  ", "\ud800", "用" * 3334])
-    def test_user_is_text_of_up_to_10000_bytes(self, user: str) -> None:
+    @pytest.mark.parametrize("user", ["", "  ", "\ud800"])
+    def test_user_is_a_text(self, user: str) -> None:
         with pytest.raises(InvalidPlan, match="The user's id is"):
             subscription("20", "2026-11-01", user=user)
         assert subscription("20", "2026-11-01", user="用" * 3333)

@@ -13,9 +13,9 @@ import openai
 import pytest
 
 import meter
-from meter.attribution import text_of
 from meter.cli.serve import serve
 from meter.ledger import Query
+from meter.names import text_of
 from meter.outer import HEADER
 from tests.commands import run
 from tests.hosts import ROOT

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import meter
+from meter.names import kept
 from meter.reports.standing import standing
 from meter.reports.status import Status, status
 from tests.commands import done, run
@@ -192,7 +193,7 @@ def test_a_ledger_is_read_while_another_process_writes_to_it(ledger: Ledger) -> 
 
 @pytest.mark.parametrize("user", ["<script>alert(1)</script>", "a\x1b[31mb\x07", "abc\u202edef", "u" * 10_000])
 def test_a_hostile_user_is_shown_safely(ledger: Ledger, user: str) -> None:
-    ledger.append([call(user, NANO)])
+    ledger.append([call(kept(user), NANO)])
     for line in (done("status", "--user", user), done("status", "--user", user, "--format", "{user} {month_cost}")):
         assert line.rstrip("\n").isprintable()
         assert len(line) < 200

@@ -72,7 +72,7 @@ class TestAliases:
         with pytest.raises(InputError, match='"a" is the user itself'):
             Users().claim("a", "a")
 
-    @pytest.mark.parametrize("name", ["", " ", "x" * 10_001, "\ud800"])
+    @pytest.mark.parametrize("name", ["", " ", "\ud800"])
     def test_a_name_that_cannot_be_kept_is_none(self, name: str) -> None:
         with pytest.raises(InputError, match="The name of the alias"):
             Users().claim("a", name)

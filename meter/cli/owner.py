@@ -56,12 +56,14 @@ def users_known(settings: Settings) -> Users:
 
 def owner_given(user: str | None, team: str | None, settings: Settings) -> Owner:
     """Return whose subscription is meant; raise UsageError for both or none, InputError for a team nobody added."""
+    from meter.names import kept
+
     if (user is None) is (team is None):
         raise click.UsageError("Give a user, or a team with --team NAME" + (", not both." if user else "."))
     if team is None:
-        return Owner(str(user), is_team=False)
+        return Owner(kept(str(user)), is_team=False)
     users_known(settings).check_team(team)
-    return Owner(team, is_team=True)
+    return Owner(kept(team), is_team=True)
 
 
 def say_crowded(crowd: Crowd | None, zone: str) -> None:

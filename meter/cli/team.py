@@ -48,9 +48,9 @@ def team() -> None:
 @ledger_option
 def add(team: str, ledger: str | None) -> None:
     """Add a team."""
-    from meter.users import check_name
+    from meter.users import name_kept
 
-    check_name("team", team)
+    team = name_kept("team", team)
     settings = settings_for(ledger)
     users_known(settings).check_new_team(team)
     with writing(settings) as opened:

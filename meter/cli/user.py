@@ -66,9 +66,9 @@ def kind(user: str, kind: str, ledger: str | None) -> None:
     is a customer. Users of the kind shared are nobody's, like a nightly job: one line has what they cost together.
     """
     from meter.reports.render import visible
-    from meter.users import check_kind, check_name
+    from meter.users import check_kind, name_kept
 
-    check_name("user", user)
+    user = name_kept("user", user)
     meant = check_kind(kind)
     with writing(settings_for(ledger)) as opened:
         opened.set_kind(user, meant)

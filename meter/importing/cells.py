@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from email.utils import parsedate_to_datetime
 
-from meter.attribution import text_of
 from meter.entry import from_us, now
 from meter.errors import InputError, InvalidTime
+from meter.names import text_of
 from meter.period import parse_instant
 from meter.usage.number import LIMIT, dollars
 

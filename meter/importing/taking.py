@@ -12,6 +12,7 @@ from meter.entry import Entry, new_id, now
 from meter.errors import InputError
 from meter.importing.found import Aside, Found, size_of
 from meter.model import resolve
+from meter.names import text_of
 from meter.pricebook import PriceBook
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Whose:
     def __post_init__(self) -> None:
         if not self.source.strip() or not self.source.isprintable() or self.source in TAKEN:
             raise InputError(f"The source is {self.source!r}; give a name of your own, like my-proxy.")
+        object.__setattr__(self, "user", text_of(self.user))
 
 
 @dataclass(slots=True)

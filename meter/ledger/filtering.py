@@ -9,6 +9,7 @@ from meter.errors import UnknownName, suggest
 from meter.ledger.names import storable
 from meter.ledger.query import DIMENSIONS
 from meter.ledger.rollups import KIND, OUTCOME, key_of
+from meter.names import kept
 
 if TYPE_CHECKING:
     import sqlite3
@@ -89,5 +90,9 @@ def _number(raw: sqlite3.Connection, name: str, value: str) -> int | None:
             return int(value)
         except ValueError:
             raise UnknownName(f'The {name} "{value}" is no number; give the one that it is shown by.') from None
-    found = raw.execute("SELECT id FROM names WHERE kind = ? AND name = ?", (name, storable(value))).fetchone()
-    return int(found[0]) if found else None
+    # an entry keeps what it is given; that of a call has its names cut
+    for text in dict.fromkeys((value, kept(value))):
+        found = raw.execute("SELECT id FROM names WHERE kind = ? AND name = ?", (name, storable(text))).fetchone()
+        if found:
+            return int(found[0])
+    return None

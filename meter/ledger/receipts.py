@@ -10,6 +10,7 @@ from meter.errors import InputError
 from meter.ledger.names import storable
 from meter.ledger.store import Store
 from meter.ledger.users import read_users
+from meter.names import kept
 
 if TYPE_CHECKING:
     import sqlite3
@@ -57,7 +58,7 @@ class Receipts(Store):
         with self._read() as raw:
             if user is not None:
                 conditions.append(_OF_USER)
-                values.append(json.dumps(read_users(raw).names(storable(user))))
+                values.append(json.dumps(read_users(raw).names(storable(kept(user)))))
             return _events(raw, f"WHERE {' AND '.join(conditions)}", values)
 
 

@@ -11,6 +11,7 @@ from meter.entry import from_us, now, to_us
 from meter.errors import InvalidPlan, UnknownName
 from meter.ledger.names import storable
 from meter.ledger.store import Store, prices_by_key
+from meter.names import kept
 
 if TYPE_CHECKING:
     import sqlite3
@@ -113,10 +114,10 @@ class Reference(Store):
 
         with self._read() as raw:
             if team is not None:
-                return subscriptions_of(raw, [storable(team)], team=True)
+                return subscriptions_of(raw, [storable(kept(team))], team=True)
             if user is None:
                 return _subscriptions(raw, "", [])
-            return subscriptions_of(raw, read_users(raw).names(storable(user)))
+            return subscriptions_of(raw, read_users(raw).names(storable(kept(user))))
 
     def add_fx_rate(self, rate: FxRate, *, actor: str = "", reason: str = "") -> None:
         """Record an exchange rate."""

@@ -8,7 +8,8 @@ from meter.entry import from_us, to_us
 from meter.ledger.names import storable
 from meter.ledger.reference import add_row, subscriptions_of
 from meter.ledger.store import Store
-from meter.users import Membership, Users, check_kind, check_name
+from meter.names import kept
+from meter.users import Membership, Users, check_kind, name_kept
 
 if TYPE_CHECKING:
     import sqlite3
@@ -30,9 +31,10 @@ class UserRows(Store):
         Raise InputError where one stands for somebody else or the user for it, or where both have a subscription then.
         """
         new = []
+        user = kept(user)
         with self._write() as (raw, interner):
             users = read_users(raw)
-            for alias in map(storable, aliases):
+            for alias in map(kept, map(storable, aliases)):
                 if not users.claim(user, alias):
                     continue
                 _check_subscriptions(raw, users.names(user), users.names(alias))
@@ -45,22 +47,22 @@ class UserRows(Store):
     def remove_aliases(self, user: str, aliases: Iterable[str], *, actor: str = "", reason: str = "") -> None:
         """Record that names stand for a user no longer, all or none; raise InputError for one that is no alias."""
         with self._write() as (raw, interner):
-            for alias in map(storable, aliases):
+            for alias in map(kept, map(storable, aliases)):
                 read_users(raw).check_is_alias(user, alias)
                 add_row(raw, "aliases", {"alias": interner.name("user", alias), "user": None}, (actor, reason))
 
     def set_kind(self, user: str, kind: str, *, actor: str = "", reason: str = "") -> None:
         """Record what kind of user somebody is: one of users.KINDS."""
-        check_name("user", user)
+        user = name_kept("user", user)
         with self._write() as (raw, interner):
             columns = {"user": interner.name("user", user), "kind": check_kind(kind)}
             add_row(raw, "user_kinds", columns, (actor, reason))
 
     def add_team(self, team: str, *, actor: str = "", reason: str = "") -> None:
         """Record a team; raise InputError where there is one of its name."""
-        check_name("team", team)
+        team = name_kept("team", team)
         with self._write() as (raw, interner):
-            read_users(raw).check_new_team(storable(team))
+            read_users(raw).check_new_team(team)
             add_row(raw, "teams", {"team": interner.name("team", team)}, (actor, reason))
 
     def revise_members(

@@ -6,13 +6,12 @@ import re
 from decimal import Context, Decimal, Inexact, InvalidOperation
 
 from meter.errors import InvalidPlan
+from meter.names import kept
 
 MAX_PRICE = 1_000_000_000
 """The dearest plan, in units of its currency."""
 MAX_NAME = 200
 """Characters of a plan's name."""
-MAX_USER = 10_000
-"""Bytes of a user's id in UTF-8."""
 MAX_SEATS = 1_000_000
 
 
@@ -47,10 +46,11 @@ def check_name(name: str) -> None:
         )
 
 
-def check_user(user: str) -> None:
-    """Raise InvalidPlan for a user's id that cannot be kept."""
-    if not user.strip() or not (_bytes_of(user) or MAX_USER + 1) <= MAX_USER:
-        raise InvalidPlan(f"The user's id is {user[:50]!r}; give text of 1 to {MAX_USER:,} bytes in UTF-8, like alice.")
+def user_kept(user: str) -> str:
+    """Return a user's or team's id as calls have it; raise InvalidPlan for one that cannot be kept."""
+    if not user.strip() or _bytes_of(user) is None:
+        raise InvalidPlan(f"The user's id is {user[:50]!r}; give text in UTF-8, like alice.")
+    return kept(user)
 
 
 def check_terms(what: str, price_nanos: int, currency: str) -> None:

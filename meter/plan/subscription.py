@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from meter.clock import zone
 from meter.errors import InvalidPlan, InvalidTime, suggest
 from meter.period import Interval, nth_period, show, utc
-from meter.plan.checks import check_name, check_seats, check_terms, check_user, half_even
+from meter.plan.checks import check_name, check_seats, check_terms, half_even, user_kept
 from meter.plan.conditions import NO_CONDITIONS, Conditions
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Subscription:
     """Its row in the ledger; None before."""
 
     def __post_init__(self) -> None:
-        check_user(self.user)
+        object.__setattr__(self, "user", user_kept(self.user))
         check_name(self.plan)
         what = f'subscription of {"the team " if self.team else ""}"{self.user}" to "{self.plan}"'
         check_terms(what, self.price_nanos, self.currency)

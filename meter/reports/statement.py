@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from meter.names import kept
 from meter.reports.allowance import Sharing, allowances
 from meter.reports.margin import in_force
 from meter.reports.money import amount
@@ -133,6 +134,7 @@ def statement(
 
     `everybody` is the rows of the report by user, for whoever has them already: inside, the user's place is told.
     """
+    user = kept(user)
     ask = replace(ask, where={"user": user}).of(ledger)
     whole = summarize(ledger, replace(ask, by="user"))
     held = ledger.subscriptions(user)

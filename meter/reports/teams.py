@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from meter.entry import now
+from meter.names import kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -51,7 +52,7 @@ def teams_of(ledger: Ledger, only: str | None = None, at: datetime | None = None
     if only is not None:
         users.check_team(only)
     held = {each.user: each for each in ledger.subscriptions() if each.team and each.runs(at)}
-    names = users.teams if only is None else (only,)
+    names = users.teams if only is None else (kept(only),)
     return [
         Team(
             team=name,
@@ -65,6 +66,7 @@ def teams_of(ledger: Ledger, only: str | None = None, at: datetime | None = None
 
 def crowded(ledger: Ledger, team: str, since: datetime | None = None) -> Crowd | None:
     """Return the first instant from `since` on at which a team has more members than seats; None for none."""
+    team = kept(team)
     users, held = ledger.users(), ledger.subscriptions(team=team)
     instants = {each.since for each in users.members if each.team == team} | {each.since for each in held}
     return next((found for at in _from(instants, since) if (found := _crowd(users, held, team, at))), None)
