@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from meter.cli.options import ledger_option, settings_for
+from meter.lang import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -83,7 +84,7 @@ def chat(
         told = Aware(metered, user=settings.user, calls_tools=tools) if aware and settings.user else None
         conversation = Conversation(metered, route, user=settings.user, system=system, aware=told)
         if prompt is None:
-            click.secho(f"{route['model']}. {HELP}", dim=True, err=True)
+            click.secho(f"{route['model']}. {say(HELP)}", dim=True, err=True)
             converse(conversation, router.to, _lines())
         elif not conversation.say(prompt):
             raise SystemExit(1)
@@ -122,12 +123,7 @@ class Router:
             return self.to(keys[0][1])
         if not sys.stdin.isatty():
             raise click.UsageError(NO_MODEL)
-        click.confirm(
-            "No model is named and no vendor's key is set. Talk to a small model on this machine "
-            "(fetched once, 93 MB)?",
-            default=True,
-            abort=True,
-        )
+        click.confirm(say(LOCAL_OFFERED), default=True, abort=True)
         return self.to(LOCAL)
 
     def to(self, name: str) -> Route:
@@ -145,6 +141,9 @@ class Router:
         return {"model": name if "/" in name else f"openai/{name}", "api_base": self._api_base}
 
 
+LOCAL_OFFERED = (
+    "No model is named and no vendor's key is set. Talk to a small model on this machine (fetched once, 93 MB)?"
+)
 NO_MODEL = (
     "No model is named and no vendor's key is set. Name one with --model or METER_MODEL, set a key like "
     "OPENAI_API_KEY, or use the small one on this machine: --model local."
@@ -180,8 +179,8 @@ def converse(conversation: Conversation, to: Callable[[str], Route], lines: Iter
                 conversation.route = to(rest.strip()) if rest.strip() else conversation.route
             except LocalModelError as error:
                 click.echo(str(error), err=True)
-            click.secho(f"The model is {conversation.route['model']}.", dim=True, err=True)
+            click.secho(say("The model is {model}.", model=conversation.route["model"]), dim=True, err=True)
         elif word.startswith("/") and word[1:].isalpha():
-            click.secho(f"{word} is no command. {HELP}", dim=True, err=True)
+            click.secho(f"{say('{word} is no command.', word=word)} {say(HELP)}", dim=True, err=True)
         elif word:
             conversation.say(line)

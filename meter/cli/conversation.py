@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from meter.cli.options import put
+from meter.lang import say, term
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from meter import Meter
     from meter.cli.aware import Aware
     from meter.entry import Entry
+    from meter.usage import Usage
 
 LONGEST = 300
 """Characters of an error that are shown."""
@@ -114,7 +116,7 @@ class Conversation:
         except KeyboardInterrupt:
             if stream is not None:
                 stream.close()
-            failure = "Stopped."
+            failure = say("Stopped.")
         except Exception as error:  # noqa: BLE001  whatever the backend raises, the conversation goes on
             failure = reason(error, can_forget=bool(self._messages))
         made = joined_calls(calls) if tools else []
@@ -126,13 +128,17 @@ class Conversation:
 
         answers = self._answers
         tokens = [each.usage for each in self._entries if each.usage]
-        said = (
-            f"This conversation: {answers} answer{'' if answers == 1 else 's'}, "
-            f"{sum(each.input_tokens for each in tokens):,} in, {sum(each.output_tokens for each in tokens):,} out, "
-            f"{' + '.join(_sums(self._entries)) or 'nothing'}."
+        cost = " + ".join(_sums(self._entries)) or say("nothing")
+        said = say(
+            "This conversation: 1 answer, {used}, {cost}."
+            if answers == 1
+            else "This conversation: {count:,} answers, {used}, {cost}.",
+            count=answers,
+            used=_tokens(tokens),
+            cost=cost,
         )
         if not self._user:
-            return f"{said}\nNobody is named as its user; --user NAME or METER_USER does."
+            return f"{said}\n{say('Nobody is named as its user; --user NAME or METER_USER does.')}"
         return f"{said}\n{standing(self._user, ledger=self._metered.ledger)}"
 
     def _account(self, entries: list[Entry]) -> None:
@@ -141,11 +147,10 @@ class Conversation:
             return
         self._entries += entries
         self._answers += 1
-        usages = [each.usage for each in entries if each.usage]
-        tokens = sum(each.input_tokens for each in usages), sum(each.output_tokens for each in usages)
-        about = [f"{tokens[0]:,} in, {tokens[1]:,} out, {' + '.join(_sums(entries))}"]
-        about.append(self._month() if self._user else "(unattributed)")
-        click.secho("; ".join(about), dim=True, err=True)
+        tokens = _tokens([each.usage for each in entries if each.usage])
+        about = [say("{used}, {cost}", used=tokens, cost=" + ".join(_sums(entries)))]
+        about.append(self._month() if self._user else term("(unattributed)"))
+        click.secho(say("; ").join(about), dim=True, err=True)
         unpriced = next((each for each in entries if each.nanos is None), None)
         if unpriced and not self._hinted:
             self._hinted = True
@@ -157,12 +162,13 @@ class Conversation:
 
         month = standing(self._user or "", ledger=self._metered.ledger)
         if month.cost_nanos is None:
-            return "this month unknown"
-        bound = "" if month.complete else "≥ "
+            return say("this month unknown")
+        cost = f"{'' if month.complete else '≥ '}{shown(amount(month.cost_nanos))} {month.cost_currency}"
         # what is held against a flat fee is no bill
-        what = " API-equivalent" if month.plan else ""
-        share = "" if month.share is None else f", {shown_percent(month.share)} of the fee"
-        return f"this month {bound}{shown(amount(month.cost_nanos))} {month.cost_currency}{what}{share}"
+        cost = say("{cost} API-equivalent", cost=cost) if month.plan else cost
+        if month.share is None:
+            return say("this month {cost}", cost=cost)
+        return say("this month {cost}, {share} of the fee", cost=cost, share=shown_percent(month.share))
 
 
 def reason(error: Exception, *, can_forget: bool) -> str:
@@ -195,7 +201,12 @@ def _sums(entries: list[Entry]) -> Iterator[str]:
     for code in dict.fromkeys(entry.currency for entry in known):
         yield f"{shown(amount(sum(entry.nanos or 0 for entry in known if entry.currency == code)))} {code}"
     if len(known) < len(entries):
-        yield "cost unknown"
+        yield say("cost unknown")
+
+
+def _tokens(usages: list[Usage]) -> str:
+    given, made = sum(each.input_tokens for each in usages), sum(each.output_tokens for each in usages)
+    return say("{given:,} in, {made:,} out", given=given, made=made)
 
 
 def _hint(entry: Entry) -> str:
@@ -204,4 +215,4 @@ def _hint(entry: Entry) -> str:
 
     name = f"{entry.model} --provider {entry.provider}" if entry.provider else entry.model
     rates = "--input 1.25 --output 10" if is_vendor(entry.provider) else "--per-hour 0.526"
-    return f"No rate is known. For what comes: meter price set {name} {rates}"
+    return say("No rate is known. For what comes: {remedy}", remedy=f"meter price set {name} {rates}")

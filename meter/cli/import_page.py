@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from meter.lang import say, term
 from meter.reports.money import amount
 from meter.reports.render import Column, visible
+from meter.reports.wording import calls_said, joined
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -21,16 +23,17 @@ def outcome_columns() -> list[Column]:
 def outcome(taken: Taken, *, dry_run: bool) -> list[dict[str, Any]]:
     """Return how many records were taken, how many were there, and how many were set aside and why."""
     rows: list[tuple[str, str | None, int, str | None]] = [
-        ("to take in" if dry_run else "taken in", None, taken.new, None),
-        ("there already", None, taken.there - taken.replaced - taken.attributed - taken.otherwise, None),
+        (say("to take in" if dry_run else "taken in"), None, taken.new, None),
+        (say("there already"), None, taken.there - taken.replaced - taken.attributed - taken.otherwise, None),
     ]
     if taken.replaced:
-        rows.append(("to replace" if dry_run else "replaced", "larger than what was there", taken.replaced, None))
+        done = say("to replace" if dry_run else "replaced")
+        rows.append((done, say("larger than what was there"), taken.replaced, None))
     if taken.attributed:
-        rows.append(("to put right" if dry_run else "put right", "had no user", taken.attributed, None))
+        rows.append((say("to put right" if dry_run else "put right"), say("had no user"), taken.attributed, None))
     if taken.otherwise:
-        rows.append(("there already", "with another usage", taken.otherwise, taken.otherwise_at[0]))
-    rows += [("set aside", why, number, place) for why, (number, place) in sorted(taken.aside.items())]
+        rows.append((say("there already"), say("with another usage"), taken.otherwise, taken.otherwise_at[0]))
+    rows += [(say("set aside"), term(why), number, place) for why, (number, place) in sorted(taken.aside.items())]
     return [dict(zip(("what", "why", "records", "first"), row, strict=True)) for row in rows]
 
 
@@ -67,25 +70,36 @@ def models(taken: Taken) -> list[dict[str, Any]]:
 def sentences(taken: Taken, facts: Mapping[str, Any], *, dry_run: bool) -> Iterator[str]:
     """Yield what there is to say of an import beside its figures."""
     if taken.first and taken.last:
-        yield f"From {taken.first:%Y-%m-%d %H:%M} to {taken.last:%Y-%m-%d %H:%M} UTC, at the rates of each instant."
+        first, last = (f"{at:%Y-%m-%d %H:%M}" for at in (taken.first, taken.last))
+        yield say("From {first} to {last} UTC, at the rates of each instant.", first=first, last=last)
     if facts:
-        read = (name if name == place else f"{name} from {place}" for name, place in facts["columns"].items())
-        yield visible(f"Read {', '.join(read)}.")
+        read = (_read(name, place) for name, place in facts["columns"].items())
+        yield visible(say("Read {columns}.", columns=joined(read)))
         if facts["left_out"]:
-            yield visible(f"Left out {', '.join(facts['left_out'])}.")
+            yield visible(say("Left out {columns}.", columns=joined(facts["left_out"])))
     if taken.unpriced:
-        calls = "1 call has" if taken.unpriced == 1 else f"{taken.unpriced:,} calls have"
-        yield f"{calls} no price: `meter price missing` says how to set one, `meter ledger reprice` charges them anew."
+        calls = say("1 call has" if taken.unpriced == 1 else "{count:,} calls have", count=taken.unpriced)
+        yield say(
+            "{calls} no price: `meter price missing` says how to set one, `meter ledger reprice` charges them anew.",
+            calls=calls,
+        )
     if taken.unattributed:
-        calls = "1 call names" if taken.unattributed == 1 else f"{taken.unattributed:,} calls name"
-        yield f"{calls} no user; the same import with --user, or with METER_USER set, gives them one."
+        calls = say("1 call names" if taken.unattributed == 1 else "{count:,} calls name", count=taken.unattributed)
+        yield say("{calls} no user; the same import with --user, or with METER_USER set, gives them one.", calls=calls)
     if taken.clamped:
-        calls = "1 call" if taken.clamped == 1 else f"{taken.clamped:,} calls"
-        yield f"The usage of {calls} broke its rules, was brought back inside them, and is flagged `clamped`."
+        calls = calls_said(taken.clamped)
+        yield say(
+            "The usage of {calls} broke its rules, was brought back inside them, and is flagged `clamped`.", calls=calls
+        )
     if taken.otherwise:
-        yield f"What the ledger has stays as it is; that says otherwise: {', '.join(taken.otherwise_at)}."
+        places = joined(taken.otherwise_at)
+        yield say("What the ledger has stays as it is; that says otherwise: {places}.", places=places)
     if dry_run:
-        yield "Nothing was written; without --dry-run it is."
+        yield say("Nothing was written; without --dry-run it is.")
+
+
+def _read(name: str, place: str) -> str:
+    return name if name == place else say("{name} from {place}", name=name, place=place)
 
 
 def record(taken: Taken, facts: Mapping[str, Any], *, dry_run: bool) -> dict[str, Any]:

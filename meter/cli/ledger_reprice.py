@@ -18,6 +18,7 @@ from meter.cli.options import (
     writing,
     zone_in_force,
 )
+from meter.lang import say
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -86,10 +87,10 @@ def _window(ledger: Ledger, zone: str, since: datetime | None, until: datetime |
 
 def _said(calls: int, written: int, *, dry_run: bool) -> str:
     if dry_run:
-        what = "1 call would be charged" if calls == 1 else f"{calls:,} calls would be charged"
-        return f"{what} otherwise; nothing was written. --apply writes it."
-    what = "1 call is" if written == 1 else f"{written:,} calls are"
-    return f"{what} charged anew: a reversal of each old entry and a new one; the old ones stay."
+        what = say("1 call would be" if calls == 1 else "{count:,} calls would be", count=calls)
+        return say("{calls} charged otherwise; nothing was written. --apply writes it.", calls=what)
+    what = say("1 call is" if written == 1 else "{count:,} calls are", count=written)
+    return say("{calls} charged anew: a reversal of each old entry and a new one; the old ones stay.", calls=what)
 
 
 def _columns() -> Any:

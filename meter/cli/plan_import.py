@@ -21,6 +21,7 @@ from meter.cli.options import (
     zone_in_force,
 )
 from meter.cli.plan import plan_record
+from meter.lang import say
 
 if TYPE_CHECKING:
     from meter.billing.plans import NewPlans
@@ -58,9 +59,10 @@ def import_(file: Path, mapped: tuple[str, ...], ledger: str | None, *, dry_run:
 def _say(found: NewPlans, *, dry_run: bool) -> None:
     """Write what came of it."""
     from meter.reports.render import Column
+    from meter.reports.wording import joined
 
     records = [
-        {**plan_record(plan), "outcome": "there already" if is_there else "new"} for plan, is_there in found.plans
+        {**plan_record(plan), "outcome": say("there already" if is_there else "new")} for plan, is_there in found.plans
     ]
     columns = [
         Column("name"),
@@ -71,7 +73,7 @@ def _say(found: NewPlans, *, dry_run: bool) -> None:
     if form() != "table":
         return
     new, there = len(found.added), len(found.plans) - len(found.added)
-    done = f"{new:,} of them would be added" if dry_run else f"{new:,} added"
-    click.echo(f"\n{done}, {there:,} there already.{' Nothing was written.' if dry_run else ''}")
+    done = "{new:,} of them would be added, {there:,} there already. Nothing was written."
+    click.echo("\n" + say(done if dry_run else "{new:,} added, {there:,} there already.", new=new, there=there))
     if found.left_out:
-        click.echo(f"Columns that mean nothing here: {', '.join(found.left_out)}.")
+        click.echo(say("Columns that mean nothing here: {columns}.", columns=joined(found.left_out)))

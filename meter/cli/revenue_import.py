@@ -20,6 +20,7 @@ from meter.cli.options import (
     writing,
     zone_in_force,
 )
+from meter.lang import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,18 +118,22 @@ def _rows(found: ReadRevenue) -> Iterator[dict[str, Any]]:
 def _sentences(found: ReadRevenue, others: list[str], *, dry_run: bool) -> Iterator[str]:
     """Yield what came of it, in words."""
     from meter.reports.render import visible
+    from meter.reports.wording import joined
 
     if found.new:
         yield ""
-    done = " Nothing was written." if dry_run else ""
-    yield f"Events: {len(found.new):,} new, {len(found.there):,} as recorded.{done}"
+    done = "Events: {new:,} new, {same:,} as recorded."
+    done = "Events: {new:,} new, {same:,} as recorded. Nothing was written." if dry_run else done
+    yield say(done, new=len(found.new), same=len(found.there))
     for category, number in sorted(found.skipped.items()):
-        yield visible(f"{number:,} of {category}: no revenue, skipped.")
+        yield visible(say("{count:,} of {category}: no revenue, skipped.", count=number, category=category))
     events = [*found.new, *found.there]
     if nobodys := sum(event.user is None for event in events):
-        yield f"{nobodys:,} of nobody: no customer stands with them."
+        yield say("{count:,} of nobody: no customer stands with them.", count=nobodys)
     if others:
-        more = f" and {len(others) - LISTED:,} more" if len(others) > LISTED else ""
-        yield visible(f"Without a subscription here: {', '.join(others[:LISTED])}{more}.")
+        named = joined(others[:LISTED])
+        if len(others) > LISTED:
+            named = say("{names} and {count:,} more", names=named, count=len(others) - LISTED)
+        yield visible(say("Without a subscription here: {users}.", users=named))
     if found.left_out:
-        yield f"Columns that mean nothing here: {', '.join(found.left_out)}."
+        yield say("Columns that mean nothing here: {columns}.", columns=joined(found.left_out))

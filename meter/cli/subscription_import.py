@@ -21,6 +21,7 @@ from meter.cli.options import (
     zone_in_force,
 )
 from meter.errors import InputError
+from meter.lang import say, term
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -125,7 +126,7 @@ def _say(found: Read, *, dry_run: bool) -> None:
     from meter.reports.render import Column, json_document, write_list
 
     matched = [
-        {"theirs": theirs.names[0], "plan": plan, "by": by, "rows": rows}
+        {"theirs": theirs.names[0], "plan": plan, "by": term(by), "rows": rows}
         for (theirs, plan, by), rows in found.matched.items()
     ]
     rows = list(_rows(found))
@@ -145,7 +146,12 @@ def _say(found: Read, *, dry_run: bool) -> None:
         put(f"{line}\n" for line in _sentences(found, rows, dry_run=dry_run))
 
 
-_OUTCOMES = {"new": "new", "changed": "changed", "same": "as recorded", "skipped": "skipped"}
+_OUTCOMES = {
+    "new": "{count:,} new",
+    "changed": "{count:,} changed",
+    "same": "{count:,} as recorded",
+    "skipped": "{count:,} skipped",
+}
 """What comes of a row, as files and as people have it."""
 
 
@@ -164,33 +170,40 @@ def _rows(found: Read) -> Iterator[dict[str, Any]]:
 
 def _sentences(found: Read, rows: list[dict[str, Any]], *, dry_run: bool) -> Iterator[str]:
     """Yield what came of it, in words."""
+    from meter.reports.wording import joined
+
     counts = [
-        f"{number:,} {said}"
+        say(said, count=number)
         for outcome, said in _OUTCOMES.items()
         if (number := sum(row["outcome"] == outcome for row in rows)) or outcome == "new"
     ]
-    yield f"Subscriptions: {', '.join(counts)}.{' Nothing was written.' if dry_run else ''}"
-    yield from _listed("changed", found.revision.changed, _change)
-    yield from _listed("skipped", found.skipped, lambda each: f"{each.place}: {each.why}")
+    done = "Subscriptions: {counts}. Nothing was written." if dry_run else "Subscriptions: {counts}."
+    yield say(done, counts=joined(counts))
+    yield from _listed("and {count:,} more changed; --json lists them all.", found.revision.changed, _change)
+    yield from _listed(
+        "and {count:,} more skipped; --json lists them all.", found.skipped, lambda each: f"{each.place}: {each.why}"
+    )
     if found.left_out:
-        yield f"Columns that mean nothing here: {', '.join(found.left_out)}."
+        yield say("Columns that mean nothing here: {columns}.", columns=joined(found.left_out))
 
 
-def _listed(what: str, each: list[Any], said: Any) -> Iterator[str]:
+def _listed(more: str, each: list[Any], said: Any) -> Iterator[str]:
     from meter.reports.render import visible
 
     for one in each[:LISTED]:
         yield visible(said(one))
     if len(each) > LISTED:
-        yield f"and {len(each) - LISTED:,} more {what}; --json lists them all."
+        yield say(more, count=len(each) - LISTED)
 
 
 def _change(wanted: Wanted) -> str:
     from meter.period import show
     from meter.reports.money import amount, shown
+    from meter.reports.wording import joined
 
     last = wanted.phases[-1]
-    price = f"{shown(amount(last.price_nanos))} {last.currency} per {last.interval}"
-    until = f", until {show(last.until, last.zone)}" if last.until else ""
-    who = last.holder if last.team else last.user
-    return f"{wanted.place}: {who} changes to {last.plan}, {price}, {last.state}{until}"
+    price = f"{shown(amount(last.price_nanos))} {last.currency}"
+    terms = [last.plan, say("{price} per {interval}", price=price, interval=str(last.interval)), last.state]
+    terms += [say("until {end}", end=show(last.until, last.zone))] if last.until else []
+    who = say('the team "{name}"', name=last.user) if last.team else last.user
+    return say("{place}: {who} changes to {terms}", place=wanted.place, who=who, terms=joined(terms))
