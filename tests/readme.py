@@ -1,6 +1,7 @@
 """The sessions of the README and of pages in docs/: run in order as a new user would, and compared with what they show.
 
-`python -m tests.readme` runs them and writes what they print into the pages.
+`python -m tests.readme` runs them and writes what they print into the pages; what is another in every run, as an id or
+the free space of a disk, stays as it stands there.
 Two things are not real. The vendor behind the Python blocks cannot be had offline, so its answer is litellm's mock,
 with a usage of 1,200 tokens in and 200 out. And meter's clock stands still, so that each run has the same figures.
 """
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from itertools import pairwise
 from pathlib import Path
 
@@ -139,14 +141,30 @@ MASKS = (
 """What differs from run to run or between machines, and what stands for it. No count of calls or tokens, no amount."""
 
 
+def _without_run(shown: str) -> str:
+    for pattern, stands in MASKS:
+        shown = re.sub(pattern, stands, shown, flags=re.MULTILINE)
+    return shown
+
+
 def masked(shown: str) -> list[str]:
     """Return the lines of a session without what differs from run to run, and without the widths of columns.
 
     The path of the ledger has another length on each machine.
     """
-    for pattern, stands in MASKS:
-        shown = re.sub(pattern, stands, shown, flags=re.MULTILINE)
+    shown = _without_run(shown)
     return [" ".join(re.sub(r"-{2,}", "--", line).split()) for line in shown.splitlines() if line.strip()]
+
+
+def renewed(before: str, shown: str) -> str:
+    """Return what a session shows now, with what only another run changed as it was: no id is new for its own sake."""
+    if masked(before) == masked(shown):
+        return before
+    old, new = before.splitlines(keepends=True), shown.splitlines(keepends=True)
+    same = SequenceMatcher(None, [*map(_without_run, old)], [*map(_without_run, new)], autojunk=False)
+    for there, here, length in same.get_matching_blocks():
+        new[here : here + length] = old[there : there + length]
+    return "".join(new)
 
 
 def main() -> None:
@@ -156,7 +174,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as home:
             user = NewUser(Path(home))
             for block in blocks(page):
-                shown = user.run(block)
+                shown = renewed(block.text, user.run(block))
                 text = text[: block.start + moved] + shown + text[block.end + moved :]
                 moved += len(shown) - len(block.text)
         page.write_text(text, "utf-8")

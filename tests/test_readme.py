@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.readme import PAGES, README, NewUser, blocks, masked
+from tests.readme import PAGES, README, NewUser, blocks, masked, renewed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,6 +55,32 @@ def test_a_session_with_another_figure_is_not_the_same(shown: str, other: str) -
 )
 def test_a_session_of_another_run_or_machine_is_the_same(shown: str, other: str) -> None:
     assert masked(shown) == masked(other)
+
+
+BEFORE = """$ meter doctor
+Place     /home/you/ledger.db
+          ext4 file system, mode 0600, 70.0 GB free
+Schema    1.1, 13 entries, 4,096 bytes
+Overhead  p50 317 µs, p95 1,102 µs
+"""
+
+
+def test_a_page_keeps_what_another_run_alone_changed() -> None:
+    shown = BEFORE.replace("70.0", "69.8").replace("317", "1,346").replace("4,096", "139,264")
+    assert renewed(BEFORE, shown) == BEFORE
+
+
+def test_a_page_takes_what_did_change_and_keeps_the_rest() -> None:
+    shown = BEFORE.replace("70.0", "69.8").replace("317", "1,346").replace("13 entries", "14 entries")
+    assert renewed(BEFORE, shown) == BEFORE.replace("13 entries", "14 entries")
+    longer = shown.replace("Overhead", "Seen      host laptop\nOverhead")
+    assert renewed(BEFORE, longer).splitlines()[4:] == ["Seen      host laptop", BEFORE.splitlines()[4]]
+
+
+def test_a_page_takes_new_widths_of_columns_with_a_new_figure() -> None:
+    before = "item   quantity\n-----  --------\ninput     1,200\n"
+    shown = "item    quantity\n------  --------\ninput      1,200\noutput       200\n"
+    assert renewed(before, shown) == shown
 
 
 def test_the_first_forty_lines_claim_install_use_and_report() -> None:
