@@ -193,7 +193,8 @@ def to_us(at: datetime) -> int:
 def from_us(us: int) -> datetime:
     """Return the UTC instant of microseconds since 1970, exactly."""
     seconds, micros = divmod(us, 1_000_000)
-    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=micros)
+    at = datetime.fromtimestamp(seconds, UTC)
+    return at.replace(microsecond=micros) if micros else at
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

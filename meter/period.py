@@ -196,10 +196,15 @@ def nth_period(anchor: datetime, interval: Interval, at: datetime, zone_name: st
             f"The instant {at.isoformat()} is before the first period, which begins {anchor.isoformat()}."
         )
     clock, unit, count = zone(zone_name), interval.unit, interval.count
-    wall = wall_time(anchor, clock)
-    # right or one too high, where the anchor's day of the month or time of day is yet to come
-    n = _units_between(wall, wall_time(at, clock), unit) // count
-    since = _boundary(anchor, wall, (unit, n * count), clock)
+    wall, there = wall_time(anchor, clock), wall_time(at, clock)
+    n = _units_between(wall, there, unit) // count
+    begins = _later(wall, unit, n * count)
+    # one too high, where the anchor's day of the month or time of day is yet to come
+    if n and begins > there:
+        n -= 1
+        begins = _later(wall, unit, n * count)
+    since = first_instant(begins, clock) if n else anchor
+    # the same, where the clock was set back
     while since > at:
         n -= 1
         since = _boundary(anchor, wall, (unit, n * count), clock)

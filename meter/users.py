@@ -104,7 +104,7 @@ class Users:
 
     def kind(self, name: str) -> Kind | None:
         """Return the kind that was set for a user; None where none was."""
-        return self._kinds.get(self.resolve(name))
+        return self._kinds.get(self._ends.get(name, name)) if self._kinds else None
 
     def told_of(self) -> set[str]:
         """Return the users of whom anything was told."""

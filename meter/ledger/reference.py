@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from datetime import date
 from decimal import Decimal
@@ -223,6 +224,8 @@ def _subscriptions(raw: sqlite3.Connection, condition: str, values: list[Any]) -
         return []
     from meter.plan import Subscription
 
+    # thousands have the same few
+    terms_of = functools.cache(lambda *terms: _terms_of(terms))
     return [
         Subscription(
             number=number,
@@ -238,7 +241,7 @@ def _subscriptions(raw: sqlite3.Connection, condition: str, values: list[Any]) -
             channel=channel,
             key=key,
             added_at=from_us(at),
-            **_terms_of(terms),
+            **terms_of(*terms),
         )
         for number, kind, user, plan, since, until, zone, seats, state, anchor, channel, key, at, *terms in found
     ]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Literal, get_args
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from meter.clock import zone
 from meter.errors import InvalidPlan, InvalidTime, suggest
@@ -63,32 +64,34 @@ class Subscription:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "user", user_kept(self.user))
-        check_name(self.plan)
-        what = f'subscription of {"the team " if self.team else ""}"{self.user}" to "{self.plan}"'
-        check_terms(what, self.price_nanos, self.currency)
-        check_seats(what, self.seats)
-        zone(self.zone)
+        if not _are_terms(self.plan, self.price_nanos, self.currency, self.seats, self.zone):
+            _check_terms(self._what, self.plan, self.price_nanos, self.currency, self.seats, self.zone)
         for bound in ("since", "until", "anchor"):
-            if (instant := getattr(self, bound)) is not None:
+            instant = getattr(self, bound)
+            if instant is not None and instant.tzinfo is not UTC:
                 object.__setattr__(self, bound, utc(instant))
-        self._check_times(what)
+        self._check_times()
         if self.state not in _STATES:
             raise InvalidPlan(
-                f'The state of the {what} is "{self.state}".{suggest(str(self.state), _STATES)} '
+                f'The state of the {self._what} is "{self.state}".{suggest(str(self.state), _STATES)} '
                 f"Give one of {', '.join(_STATES)}."
             )
         if len(self.key) > MAX_KEY or len(self.channel) > MAX_KEY:
-            raise InvalidPlan(f"The key or the channel of the {what} has more than {MAX_KEY} characters.")
+            raise InvalidPlan(f"The key or the channel of the {self._what} has more than {MAX_KEY} characters.")
 
-    def _check_times(self, what: str) -> None:
+    @property
+    def _what(self) -> str:
+        return f'subscription of {"the team " if self.team else ""}"{self.user}" to "{self.plan}"'
+
+    def _check_times(self) -> None:
         if self.until is not None and self.until <= self.since:
             raise InvalidPlan(
-                f"The {what} would begin {show(self.since, self.zone)} "
+                f"The {self._what} would begin {show(self.since, self.zone)} "
                 f"and end {show(self.until, self.zone)}; give an end after the beginning."
             )
         if self.anchor is not None and self.anchor > self.since:
             raise InvalidPlan(
-                f"The {what} begins {show(self.since, self.zone)}, before its anchor "
+                f"The {self._what} begins {show(self.since, self.zone)}, before its anchor "
                 f"{show(self.anchor, self.zone)}; give an anchor that is not after it."
             )
 
@@ -170,9 +173,30 @@ class Subscription:
             return n * price_nanos + half_even(price_nanos * ((at - begins) // _US), (ends - begins) // _US)
 
         before = since_anchor(self.since) if anchor != self.since else 0
+        last, accrued = self.since, 0
         for instant in instants:
             at = instant if self.until is None or instant <= self.until else self.until
-            yield since_anchor(at) - before if at > self.since else 0
+            if at != last:  # windows often end where they are counted up to
+                last, accrued = at, since_anchor(at) - before if at > self.since else 0
+            yield accrued
+
+
+@functools.lru_cache(maxsize=1_024, typed=True)  # many thousands of users have the same few
+def _are_terms(*terms: Any) -> bool:
+    """Tell whether terms can be, as _check_terms has them."""
+    try:
+        _check_terms("", *terms)
+    except (InvalidPlan, InvalidTime):
+        return False
+    return True
+
+
+def _check_terms(what: str, plan: str, price_nanos: int, currency: str, seats: int, zone_name: str) -> None:
+    """Raise InvalidPlan or InvalidTime for terms that cannot be."""
+    check_name(plan)
+    check_terms(what, price_nanos, currency)
+    check_seats(what, seats)
+    zone(zone_name)
 
 
 def revenue(subscription: Subscription, since: datetime, until: datetime) -> int:

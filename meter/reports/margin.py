@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -102,9 +103,9 @@ def earned_by_user(
 ) -> dict[str | None, Earned]:
     """Return what each user's subscriptions earned; a change of plan leaves the sum of both and the last one's name."""
     lanes = _Lanes(slices)
-    users: dict[str | None, Earned] = {}
+    users: dict[str | None, Earned] = defaultdict(Earned)
     for each in subscriptions:
-        earned = users.setdefault(ask.line_of_fee(each), Earned())
+        earned = users[ask.line_of_fee(each)]
         earned.plan = each.plan
         earned.kind = TEAM if each.team else kind_by_terms(each)
         covered = real.of(each, ask)
@@ -121,11 +122,11 @@ def earned_by_user(
             earned.sources.add("expected")
     for event in real.events:
         for piece, revenue, fee in earnings(event, lanes[event.currency], ask.now):
-            earned = users.setdefault(ask.line_of(event.user), Earned())
+            earned = users[ask.line_of(event.user)]
             currency, parts = piece.into(event.currency, ask.currency)
             earned.add(currency, revenue * parts, fee * parts)
             earned.sources.add("real")
-    return users
+    return dict(users)
 
 
 def earned_by_time(
@@ -178,12 +179,16 @@ def _accruals(
 
     The time that real charges cover earns nothing here.
     """
-    ends = [lane[0].since, *(piece.until for piece in lane)] if lane else []
-    middles = [min(max(now, piece.since), piece.until) for piece in lane]
-    fees = uncovered(subscription.accruals, ends, covered)
-    both = [instant for pair in zip(ends, middles, strict=False) for instant in pair]
-    net = uncovered(subscription.net_accruals, both, covered)
+    paid, kept = subscription.fee_nanos, subscription.net_nanos
+    if not lane or not paid:
+        return
+    instants = [at for piece in lane for at in (piece.since, min(max(now, piece.since), piece.until))]
+    instants.append(lane[-1].until)
+    fees = uncovered(subscription.accruals, instants, covered)
+    # without tax and a channel's fee there is one amount to be shared out
+    net = fees if kept == paid else uncovered(subscription.net_accruals, instants, covered)
     for at, piece in enumerate(lane):
-        fee, earned = fees[at + 1] - fees[at], net[2 * at + 1] - net[2 * at]
+        begins = 2 * at
+        fee, earned = fees[begins + 2] - fees[begins], net[begins + 1] - net[begins]
         if fee or earned:
             yield piece, earned, fee

@@ -25,14 +25,20 @@ SIGNIFICANT = 3
 _EXACT = Context(prec=400, rounding=ROUND_HALF_EVEN)
 
 
-def total_of(amounts: Iterable[Nanos]) -> Nanos:
-    """Return the sum of amounts, exactly. Many fractions have few denominators, so those are added apart."""
+def total_of(amounts: Iterable[Nanos | None]) -> Nanos:
+    """Return the sum of the amounts that are known, exactly.
+
+    Many fractions have few denominators, so those are added apart; whole numbers are never looked at as fractions.
+    """
+    whole = 0
     parts: dict[int, int] = {}
     for each in amounts:
-        if each:
+        if type(each) is int:
+            whole += each
+        elif each is not None:
             denominator = each.denominator
             parts[denominator] = parts.get(denominator, 0) + each.numerator
-    whole = parts.pop(1, 0)
+    whole += parts.pop(1, 0)
     return whole + sum(Fraction(numerator, denominator) for denominator, numerator in parts.items()) if parts else whole
 
 

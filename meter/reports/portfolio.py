@@ -9,14 +9,14 @@ from math import ceil, lcm
 from typing import TYPE_CHECKING, Any
 
 from meter.reports.ask import UNATTRIBUTED
-from meter.reports.money import amount, amount_or_none, decimal_of
+from meter.reports.money import amount, amount_or_none, decimal_of, total_of
 from meter.reports.payers import rows_by_payer, with_teams_whole
 from meter.reports.row import COUNTS, Row, sum_rows
 from meter.reports.teams import teams_of
 from meter.reports.who import INTERNAL, SHARED, TEAM, Apart, is_customer, is_user
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from meter.ledger import Ledger
@@ -129,24 +129,40 @@ class Portfolio:
         return Fraction(total.cost_nanos) * (whole // _US) / (elapsed // _US)
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The users of one plan and one kind."""
+
+    sums: tuple[Row, ...]
+    """By currency."""
+    users: Mapping[str, set[str]]
+    """By currency, who they are; a user may be in two parts, where a team pays for some calls."""
+    idle: Sequence[Row]
+    dear: list[Row]
+    """What costs more than it brought, and all that is a team's: a team with its members is one."""
+
+
 def portfolio(ledger: Ledger, report: Report) -> Portfolio:
     """Return a report by user put together by plan and by kind."""
     rows = rows_by_payer(ledger, report)
     named = [row for row in report.rows if is_customer(row.labels[0], row.kind)]
-    bearing = with_teams_whole(rows, report.header.ask.currency)
+    currency = report.header.ask.currency
+    dear = [row for row in rows if row.kind == TEAM or _costs_more(row)]
+    parts = _parts(rows, dear, currency)
+    bearing = with_teams_whole(dear, currency)
     bearing = [row for row in bearing if row.kind == TEAM or is_customer(row.labels[0], row.kind)]
     span = ledger.span()
     return Portfolio(
         report=report,
-        plans=_plans(report, rows),
-        kinds=tuple(sorted(_lines(report, rows, kind_of), key=lambda line: KINDS.index(str(line.row.labels[0])))),
+        plans=_plans(report, parts),
+        kinds=tuple(sorted(_lines(report, parts, 1), key=lambda line: KINDS.index(str(line.row.labels[0])))),
         # teams split users, and with them the sums
         totals=tuple(
-            _line(rows, total)
-            for total in (report.totals if rows is report.rows else sum_rows(rows, report.header.ask.currency))
+            _line(parts.values(), total)
+            for total in (report.totals if rows is report.rows else _summed(parts.values(), currency))
         ),
         worst=tuple(sorted(filter(_costs_more, bearing), key=lambda row: row.gross_profit_nanos or 0)[:WORST]),
-        top=_concentration(named, report.header.ask.currency),
+        top=_concentration(named, currency),
         first_call=span[0] if span else None,
         crowded=_crowded(ledger, report.header.ask),
     )
@@ -159,9 +175,40 @@ def _crowded(ledger: Ledger, ask: Ask) -> tuple[Team, ...]:
     return tuple(each for each in teams if each.seats is not None and len(each.users) > each.seats)
 
 
-def _plans(report: Report, rows: Sequence[Row]) -> tuple[Line, ...]:
+def _parts(rows: Sequence[Row], dear: Iterable[Row], currency: str) -> dict[tuple[str | None, str], _Part]:
+    """Return the users of each plan and kind, and so each row once: every line is of some of these.
+
+    A user's rows in several currencies have the plan and kind of the first: they are one user.
+    """
+    groups: dict[tuple[str | None, str], list[Row]] = {}
+    part_of: dict[tuple[str | None, ...], tuple[str | None, str]] = {}
+    for row in rows:
+        # those that a team pays for are apart from the user's own
+        if (key := part_of.get(row.labels)) is None:
+            key = part_of[row.labels] = _plan_of(row), kind_of(row)
+        groups.setdefault(key, []).append(row)
+    parts = {key: _part(found, currency) for key, found in groups.items()}
+    for row in dear:
+        parts[part_of[row.labels]].dear.append(row)
+    return parts
+
+
+def _part(rows: Sequence[Row], currency: str) -> _Part:
+    users: dict[str, set[str]] = {}
+    for row in rows:
+        if is_user(label := row.labels[0]):
+            users.setdefault(row.cost_currency, set()).add(label)
+    idle = [row for row in rows if kind_of(row) == "unmetered"]
+    return _Part(sums=sum_rows(rows, currency), users=users, idle=idle, dear=[])
+
+
+def _summed(parts: Iterable[_Part], currency: str) -> tuple[Row, ...]:
+    return sum_rows([row for part in parts for row in part.sums], currency)
+
+
+def _plans(report: Report, parts: Mapping[tuple[str | None, str], _Part]) -> tuple[Line, ...]:
     """Return a line for each plan as the report's listing sorts them, where it does by what plans have."""
-    lines = sorted(_lines(report, rows, _plan_of), key=_last_are_those_without)
+    lines = sorted(_lines(report, parts, 0), key=_last_are_those_without)
     if not lines or report.listing.column not in lines[0].record(("plan",)):
         return tuple(lines)
     return tuple(
@@ -188,42 +235,32 @@ def _plan_of(row: Row) -> str | None:
     return {"shared": SHARED, "internal": INTERNAL}.get(row.kind or "", row.plan)
 
 
-def _lines(report: Report, rows: Sequence[Row], key: Callable[[Row], str | None]) -> list[Line]:
-    """Return a line for each value of a key and each currency in it.
-
-    A user's rows in several currencies have the key of the first: they are one user.
-    """
-    groups: dict[str | None, list[Row]] = {}
-    for of_one in _by_user(rows).values():
-        groups.setdefault(key(of_one[0]), []).extend(of_one)
+def _lines(report: Report, parts: Mapping[tuple[str | None, str], _Part], place: int) -> list[Line]:
+    """Return a line for each plan (place 0) or each kind (1) and each currency in it."""
+    groups: dict[str | None, list[_Part]] = {}
+    for key, part in parts.items():
+        groups.setdefault(key[place], []).append(part)
     return [
         _line(found, replace(total, labels=(label,), plan=None))
         for label, found in groups.items()
-        for total in sum_rows(found, report.header.ask.currency)
+        for total in _summed(found, report.header.ask.currency)
     ]
 
 
-def _line(rows: Sequence[Row], total: Row) -> Line:
-    """Return a line of those of the rows whose money is in the currency of a total."""
-    own = [row for row in rows if row.cost_currency == total.cost_currency]
-    losing = [row for row in with_teams_whole(own, total.cost_currency) if _costs_more(row) and _pays(row)]
-    idle = [row for row in own if kind_of(row) == "unmetered"]
+def _line(parts: Iterable[_Part], total: Row) -> Line:
+    """Return a line of what in parts stands in the currency of a total."""
+    currency, parts = total.cost_currency, list(parts)
+    dear = [row for part in parts for row in part.dear if row.cost_currency == currency]
+    losing = [row for row in with_teams_whole(dear, currency) if _costs_more(row) and _pays(row)]
+    idle = [row for part in parts for row in part.idle if row.cost_currency == currency]
     return Line(
         row=total,
-        users=len({row.labels[0] for row in own if is_user(row.labels[0])}),
+        users=len(set().union(*(part.users.get(currency, ()) for part in parts))),
         loss_makers=len(losing),
-        loss_nanos=-sum(row.gross_profit_nanos or 0 for row in losing),
+        loss_nanos=-total_of(row.gross_profit_nanos for row in losing),
         idle=len(idle),
-        idle_nanos=sum(row.revenue_nanos or 0 for row in idle),
+        idle_nanos=total_of(row.revenue_nanos for row in idle),
     )
-
-
-def _by_user(rows: Iterable[Row]) -> dict[tuple[str | None, ...], list[Row]]:
-    """Return the rows of each user, those that a team pays for apart, whatever currency they are in."""
-    users: dict[tuple[str | None, ...], list[Row]] = {}
-    for row in rows:
-        users.setdefault(row.labels, []).append(row)
-    return users
 
 
 def _pays(row: Row) -> bool:

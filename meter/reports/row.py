@@ -48,11 +48,14 @@ SUMMED = (*COUNTS, "nanos", "counted_nanos", "mock_nanos", "low_nanos", "high_na
 """Fields of Sum that a row is made of."""
 
 _counts_of = attrgetter(*COUNTS)
+_each_money = [attrgetter(name) for name in MONEY]
+_each_earned = [attrgetter(name) for name in ("revenue_nanos", "fee_nanos", "overage_nanos")]
+_money_of = attrgetter(*SUMMED[len(COUNTS) :])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Row:
-    """The calls of one group in one currency, and what was earned there."""
+    """The calls of one group in one currency, and what was earned there. It is a value: none is changed, as of Sum."""
 
     labels: tuple[str | None, ...]
     """What the row is about, in the order of the report's columns; None for calls without a user, team, …"""
@@ -162,9 +165,10 @@ class Tally:
 
     __slots__ = ("counts", "money")
 
-    def __init__(self) -> None:
-        self.counts: list[int] = [0] * len(COUNTS)
-        self.money: list[Nanos] = [0] * len(MONEY)
+    def __init__(self, counts: Sequence[int] = (0,) * len(COUNTS), money: Sequence[Nanos] = (0,) * len(MONEY)) -> None:
+        self.counts = counts
+        """In the order of COUNTS."""
+        self.money = money
         """In the order of MONEY."""
 
     def count(self, calls: Sum | Row) -> None:
@@ -184,8 +188,9 @@ class Tally:
         """Return the fields of a row, with a cost of None where no call's is known."""
         row: dict[str, Any] = dict(zip(COUNTS, self.counts, strict=True))
         for name, parts in zip(MONEY, self.money, strict=True):
-            row[name] = in_nanos(parts, scale)
-        row["cost_nanos"] = known_of(row["cost_nanos"], row["calls"], row["lost_calls"] + row["unpriced_calls"])
+            row[name] = in_nanos(parts, scale) if parts else 0
+        if not row["cost_nanos"]:
+            row["cost_nanos"] = known_of(0, row["calls"], row["lost_calls"] + row["unpriced_calls"])
         return row
 
 
@@ -195,9 +200,13 @@ def add_calls(costs: MutableMapping[str | None, Tally], calls: Sum, piece: Slice
         costs[None].count(calls)
         return
     currency, parts = piece.into(calls.currency, reporting)
-    costs[currency].count(calls)
-    money = (calls.nanos, calls.counted_nanos, calls.mock_nanos, calls.low_nanos, calls.high_nanos, 0)
-    costs[currency].pay([nanos * parts for nanos in money])
+    # nothing of it is allocated yet
+    money = [*[nanos * parts if nanos else 0 for nanos in _money_of(calls)], 0]
+    if currency in costs:
+        costs[currency].count(calls)
+        costs[currency].pay(money)
+    else:
+        costs[currency] = Tally(_counts_of(calls), money)
 
 
 def rows_of(
@@ -219,10 +228,10 @@ def rows_of(
     worth = {currency for currency in known if any(costs[currency].money)}.union(paid)
     rows: list[Row] = []
     for cost_currency, revenue_currency in _pairs(known, paid, reporting):
-        tally = Tally()
-        for currency, calls in costs.items():
-            if currency == cost_currency or (currency is None and not rows):
-                tally.join(calls)
+        counted = [each for code, each in costs.items() if code == cost_currency or (code is None and not rows)]
+        tally = counted[0] if len(counted) == 1 else Tally()
+        for calls in counted if len(counted) > 1 else ():
+            tally.join(calls)
         terms = earned.fields(revenue_currency, scale) if earned else {}
         whole = len(worth) <= 1  # nothing is nothing in every currency
         fields = {"kind": kind, **terms, **tally.fields(scale)}
@@ -234,6 +243,8 @@ def _pairs(known: Sequence[str], paid: Sequence[str], reporting: str) -> list[tu
     """Return the currencies of cost and of revenue that stand in one row; one of each is held against the other."""
     if len(known) == len(paid) == 1:
         return [(known[0], paid[0])]
+    if len(known) + len(paid) == 1:
+        return [(code, code) for code in (*known, *paid)]
     currencies = sorted({*known, *paid}, key=lambda code: (code != reporting, code)) or [reporting]
     return [(currency, currency) for currency in currencies]
 
@@ -251,9 +262,9 @@ def sum_rows(rows: Sequence[Row], reporting: str, label: str = "total") -> tuple
     sums = []
     for currency in sorted({*costs, *paid}, key=lambda code: (code != reporting, code)) or [reporting]:
         terms = _earned(paid[currency], currency, has_fee=has_fee).fields(currency) if any(paid.values()) else {}
-        calls = Tally()
-        calls.counts = list(map(sum, zip(calls.counts, *map(_counts_of, costs[currency]), strict=True)))
-        calls.money = [total_of(getattr(row, name) or 0 for row in costs[currency]) for name in MONEY]
+        own = costs[currency]
+        counts = [sum(column) for column in zip(*map(_counts_of, own), strict=True)] or Tally().counts
+        calls = Tally(counts, [total_of(map(amount, own)) for amount in _each_money])
         whole = currency not in mixed
         sums.append(Row(labels=(label,), cost_currency=currency, whole=whole, **terms, **calls.fields()))
     return tuple(sums)
@@ -263,8 +274,8 @@ def _earned(rows: Sequence[Row], currency: str, *, has_fee: bool) -> Earned:
     """Return what rows earned, in their one currency."""
     earned = Earned(with_fee=has_fee)
     if rows:
-        revenue, fee = (total_of(getattr(row, name) or 0 for row in rows) for name in ("revenue_nanos", "fee_nanos"))
+        revenue, fee, overage = (total_of(map(amount, rows)) for amount in _each_earned)
         earned.add(currency, revenue, fee)
-        earned.bill(currency, 0, total_of(row.overage_nanos or 0 for row in rows))
-        earned.sources = set().union(*(_SOURCES[row.revenue_source] for row in rows))
+        earned.bill(currency, 0, overage)
+        earned.sources = set().union(*(_SOURCES[source] for source in {row.revenue_source for row in rows}))
     return earned

@@ -68,7 +68,7 @@ def slices_of(ask: Ask, fx: FxTable, currencies: Iterable[str]) -> list[Slice]:
 
 def in_nanos(parts: Nanos, scale: int) -> Nanos:
     """Return parts as nano-units: whole where they are, else the fraction."""
-    if scale == 1:
+    if scale == 1 or not parts:
         return parts
     whole, rest = divmod(parts, scale)
     return Fraction(parts, scale) if rest else whole

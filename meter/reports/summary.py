@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from math import floor
+from math import lcm
 from typing import TYPE_CHECKING, Any
 
 from meter.errors import InvalidTime
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from meter.period import Window
     from meter.plan import Subscription
     from meter.reports.ask import Ask
+    from meter.reports.money import Nanos
     from meter.reports.real import Real
     from meter.reports.slices import Slice
 
@@ -109,7 +110,7 @@ def summarize(ledger: Ledger, ask: Ask, earn: Earn = earned_by_user) -> Report:
         slices, rows = [*slices, *more], _on_own_periods(ask, rows, own)
     rows, allocated = allocate(rows, ask.allocate) if ask.by == "user" else (rows, [])
     if allocated:
-        rows.sort(key=_order(ask))
+        rows = _sorted(ask, rows)
     totals = sum_rows(rows, ask.currency)
     header = replace(
         header_of(ledger, ask, slices, rows, totals),
@@ -122,7 +123,7 @@ def summarize(ledger: Ledger, ask: Ask, earn: Earn = earned_by_user) -> Report:
 def _on_own_periods(ask: Ask, rows: Sequence[Row], own: Mapping[str, Sequence[Row]]) -> list[Row]:
     """Return rows of which the subscribers' are about their own periods, and the others about the window."""
     others = [replace(row, period=ask.window) for row in rows if row.labels[0] not in own]
-    return sorted([*others, *(row for each in own.values() for row in each)], key=_order(ask))
+    return _sorted(ask, [*others, *(row for each in own.values() for row in each)])
 
 
 def _held(ledger: Ledger, ask: Ask) -> Sequence[Subscription]:
@@ -183,8 +184,7 @@ def _by_group(ask: Ask, slices: Sequence[Slice], costs: Groups, earned: Mapping[
         terms = (earned.get(key[0]) if key[1:] == others else None) or Earned() if ask.has_revenue else None
         kind = ask.kind_of(key[0], terms.kind if terms else None)
         rows += rows_of(key, costs.get(key, {}), terms, ask.currency, _scale(slices), kind)
-    rows.sort(key=_order(ask))
-    return rows
+    return _sorted(ask, rows)
 
 
 def _by_time(
@@ -221,21 +221,30 @@ def _scale(slices: Sequence[Slice]) -> int:
     return slices[0].scale if slices else 1
 
 
-def _order(ask: Ask) -> Callable[[Row], Any]:
-    """Return a sort key for groups."""
-    return _worst_first(ask.currency) if ask.has_revenue else _dearest_first(ask.currency)
+def _sorted(ask: Ask, rows: Sequence[Row]) -> list[Row]:
+    """Return rows in the order of a report of groups."""
+    return sorted(rows, key=_worst_first(ask.currency, rows) if ask.has_revenue else _dearest_first(ask.currency))
 
 
-def _worst_first(currency: str) -> Callable[[Row], Any]:
+def _worst_first(currency: str, rows: Sequence[Row]) -> Callable[[Row], Any]:
     """Return a sort key: the least gross profit first, then what is unknown; what is no customer's after customers."""
+    amounts = {each.denominator for row in rows for each in (row.revenue_nanos, row.cost_nanos) if each is not None}
+    unit = lcm(*amounts)
 
     def key(row: Row) -> tuple[Any, ...]:
-        profit = row.gross_profit_nanos
-        # whole numbers are compared in no time; fractions only where they are alike
-        money = (row.cost_currency != currency, floor(profit or 0), profit or 0)
-        return rank(row.labels[0], row.kind), profit is None, *money, _in_order(row)
+        revenue, cost = row.revenue_nanos, row.cost_nanos
+        profit = None
+        if revenue is not None and cost is not None and row.whole:
+            # whole numbers are subtracted and compared in no time, fractions are not
+            profit = _parts(revenue, unit) - _parts(cost, unit)
+        money = (profit is None, row.cost_currency != currency, profit or 0)
+        return rank(row.labels[0], row.kind), *money, _in_order(row)
 
     return key
+
+
+def _parts(amount: Nanos, unit: int) -> int:
+    return amount.numerator * (unit // amount.denominator)
 
 
 def _dearest_first(currency: str) -> Callable[[Row], Any]:
