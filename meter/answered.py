@@ -3,11 +3,31 @@
 from __future__ import annotations
 
 import weakref
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from meter.entry import Entry
 
-_seen: dict[int, tuple[weakref.ref[Any], Entry]] = {}
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Receipt:
+    """What stands for an entry that is written behind its answer."""
+
+    __slots__ = ("_catch_up", "entry")
+
+    def __init__(self, catch_up: Callable[[], None]) -> None:
+        self._catch_up = catch_up
+        self.entry: Entry | None = None
+
+    def settled(self) -> Entry | None:
+        """Return the entry, once it is written."""
+        if self.entry is None:
+            self._catch_up()
+        return self.entry
+
+
+_seen: dict[int, tuple[weakref.ref[Any], Entry | Receipt]] = {}
 
 
 def entry_of(response: object) -> Entry | None:
@@ -19,10 +39,11 @@ def entry_of(response: object) -> Entry | None:
     if isinstance(own, Entry):
         return own
     seen = _seen.get(id(response))
-    return seen[1] if seen and seen[0]() is response else None
+    found = seen[1] if seen and seen[0]() is response else None
+    return found.settled() if isinstance(found, Receipt) else found
 
 
-def remember(response: object, entry: Entry | None) -> None:
+def remember(response: object, entry: Entry | Receipt | None) -> None:
     """Let entry_of find an entry for as long as its response lives; the response itself is left as it is."""
     key = id(response)
     try:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from meter import tokens
 from meter.attribution import Attribution, attribution_of
 from meter.charge import bounds
-from meter.entry import new_id, now
+from meter.entry import new_id, now, shortened
 from meter.hold import Hold, this_process
 from meter.model import Model, resolve
 
@@ -26,8 +26,6 @@ log = logging.getLogger("meter")
 
 HOLD_LIFE = timedelta(hours=6)
 """A hold older than this is abandoned even where its process cannot be seen."""
-LONGEST_NAME = 200
-"""Characters of a model's name, or of an answer's, that a row keeps."""
 LONG_TEXT = 20_000
 """Characters from which counting could hold up an event loop for too long: it is done in a thread."""
 LONGEST_ANSWER = ("max_completion_tokens", "max_tokens", "max_output_tokens")
@@ -89,14 +87,17 @@ class Asked:
 
 def ask(books: Books, request: Mapping[str, Any]) -> Asked:
     """Look at a request: whose it is, which model it names, at what price, and how long its input is."""
-    model = model_of(request)
-    who, at = attribution_of(request, books.settings.user), now()
-    return Asked(
-        who=who,
-        model=model,
-        price=books.prices.find(model.name, model.provider, at, user=who.user, team=who.team),
+    asked = Asked(who=attribution_of(request, books.settings.user), model=model_of(request))
+    return looked_at(books, request, asked)
+
+
+def looked_at(books: Books, request: Mapping[str, Any], asked: Asked) -> Asked:
+    """Return a call with its price, and with how long its input is."""
+    who, model = asked.who, asked.model
+    return replace(
+        asked,
+        price=books.prices.find(model.name, model.provider, asked.at, user=who.user, team=who.team),
         counted_input=count_input(request) if books.settings.count == "always" else None,
-        at=at,
     )
 
 
@@ -143,11 +144,6 @@ def has_uncounted(request: Mapping[str, Any]) -> bool:
 def text_of(value: object) -> str | None:
     """Return a text that is one and is not empty."""
     return value if isinstance(value, str) and value else None
-
-
-def shortened(name: str) -> str:
-    """Return a name that came from outside as a row has it: no longer than any that is meant."""
-    return name[:LONGEST_NAME]
 
 
 def _length(request: Mapping[str, Any]) -> int:

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from meter.answered import remember
-from meter.asked import Asked, count_input, has_uncounted, shortened, text_of
+from meter.asked import Asked, count_input, has_uncounted, text_of
 from meter.attribution import Attribution
 from meter.ending import Ending
-from meter.entry import Entry, now
+from meter.entry import Entry, now, shortened
 from meter.errors import loggable
 from meter.failure import outcome_of
 from meter.layer import Layer
@@ -29,6 +29,7 @@ from meter.usage import usage_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from meter.answered import Receipt
     from meter.books import Books
     from meter.entry import Outcome
     from meter.hold import Hold
@@ -68,6 +69,8 @@ class Attempt:
     """What was written; None while the call is under way."""
     layer: Layer = field(default_factory=Layer)
     """The call as what its backend runs sees it, and how many requests left."""
+    waited_ns: int = 0
+    """What the caller waited for at its end; 0 where that is until the entry is made."""
 
     @property
     def streams(self) -> bool:
@@ -78,6 +81,26 @@ class Attempt:
     def is_mock(self) -> bool:
         """True where litellm answers by itself and nothing is sent."""
         return any(self.request.get(name) for name in MOCKS)
+
+    @property
+    def is_known(self) -> bool:
+        """True where others can find the call while it is in flight."""
+        return self.hold is not None
+
+    @property
+    def is_over(self) -> bool:
+        """True once it has ended and whatever comes is too late."""
+        return self.entry is not None
+
+    @property
+    def receipt(self) -> Entry | Receipt | None:
+        """The entry, or what stands for it; None while the call is under way."""
+        return self.entry
+
+    @property
+    def reads_late(self) -> bool:
+        """True where an answer's usage may be read behind it."""
+        return False
 
     def finish(self, response: Any) -> Any:
         """Write the entry of an answer that arrived whole, and return the answer as it is."""
@@ -92,12 +115,12 @@ class Attempt:
     def fail(self, error: BaseException) -> None:
         """Write the entry of a call whose backend raised."""
         self.end(self.failed(error))
-        remember(error, self.entry)
+        remember(error, self.receipt)
 
     async def fail_async(self, error: BaseException) -> None:
         """Write the entry of a call whose backend raised without holding the event loop."""
         await self.end_async(self.failed(error))
-        remember(error, self.entry)
+        remember(error, self.receipt)
 
     def failed(self, error: BaseException) -> Ending:
         """Return the ending of a call whose backend raised."""
@@ -109,23 +132,28 @@ class Attempt:
 
     def end(self, ending: Ending) -> None:
         """Write the entry of a call, however it ended, once."""
-        if self.entry is None:
-            self.leave_machine()  # the counting is not its time
-            self.books.settle(self._made(ending, self._counted(ending)), self.hold)
+        if self.is_over:
+            return
+        self.leave_machine()  # the counting is not its time
+        self.settle(ending)
 
     async def end_async(self, ending: Ending) -> None:
         """Write the entry of a call, however it ended, once, without holding the event loop."""
-        if self.entry is not None:
+        if self.is_over:
             return
         self.leave_machine()
-        if not ending.needs_count:
-            await self.books.settle_async(self._made(ending, None), self.hold)
+        if ending.needs_count:
+            await self.books.do(lambda: self.end(ending))
             return
-        await self.books.do(lambda: self.end(ending))
+        await self.books.settle_async(self._made(ending, None), self.hold)
+
+    def settle(self, ending: Ending) -> None:
+        """Make the entry and write it."""
+        self.books.settle(self._made(ending, self._counted(ending)), self.hold)
 
     def leave(self, ending: Callable[[], Ending]) -> None:
         """Leave the entry of a call to be written later: all that a finalizer may do."""
-        if self.entry is None and self.pid == os.getpid():
+        if not self.is_over and self.pid == os.getpid():
             self.books.leave(lambda: self.end(ending()))
 
     def enter_machine(self) -> None:
@@ -186,15 +214,19 @@ class Attempt:
             # a lost call may never have been processed, and at most it cost what was reserved
             low_nanos=0 if at_risk else None,
             high_nanos=self.hold.high_nanos if at_risk and self.hold else None,
-            latency_ms=(ending.done_ns - self.sent_ns) // 1_000_000 if self.sent_ns else None,
-            first_token_ms=(self.first_ns - self.sent_ns) // 1_000_000 if self.first_ns else None,
-            overhead_us=(self.overhead_ns + time.perf_counter_ns() - ending.done_ns) // 1_000,
+            latency_ms=self.ms_to(ending.done_ns),
+            first_token_ms=self.ms_to(self.first_ns),
+            overhead_us=(self.overhead_ns + (self.waited_ns or time.perf_counter_ns() - ending.done_ns)) // 1_000,
             flags=tuple(sorted(self._flags(ending, counted))),
         )
         self.books.calibration.saw(self.entry, self.asked.model)
         if ending.answer is not None:
             remember(ending.answer, self.entry)
         return self.entry
+
+    def ms_to(self, instant_ns: int) -> int | None:
+        """Return the milliseconds from its sending to an instant; None where it was not sent, or has none."""
+        return (instant_ns - self.sent_ns) // 1_000_000 if self.sent_ns and instant_ns else None
 
     def _facts(self, ending: Ending, model: Model) -> dict[str, Any]:
         """Return what is known of a call whatever its answer says."""
@@ -207,7 +239,7 @@ class Attempt:
             "source_key": self.source_key,
             "model": shortened(model.name),
             "provider": model.provider,
-            "attempts": self._attempts(ending),
+            "attempts": self.attempts(ending),
             "error": ending.error,
         }
 
@@ -218,7 +250,7 @@ class Attempt:
         spent = self.share.end()
         return usage.with_machine(spent) if usage and ending.outcome != "replayed" else usage
 
-    def _attempts(self, ending: Ending) -> int:
+    def attempts(self, ending: Ending) -> int:
         """Return how many requests were sent; of what was answered there was one, also where we did not see it."""
         return self.layer.sent if ending.outcome in ("refused", "replayed") else max(self.layer.sent, 1)
 

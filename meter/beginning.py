@@ -7,9 +7,11 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
-from meter.asked import ask, is_quick, unread
+from meter.asked import Asked, ask, is_quick, model_of, unread
 from meter.attempt import Attempt
+from meter.attribution import attribution_of
 from meter.errors import loggable
+from meter.journaled import Journaled
 from meter.machine import Share
 from meter.model import is_vendor
 from meter.plugins import enabled
@@ -31,12 +33,15 @@ ASKABLE = frozenset({"completion", "text_completion"})
 """The verbs whose streams tell their usage if `stream_options` ask for it."""
 
 
-def begin(books: Books, verb: str, request: dict[str, Any]) -> Attempt:
+def begin(books: Books, verb: str, request: dict[str, Any], *, behind: bool = False) -> Attempt:
     """Count the input of a call, check limits and write its hold; raise BudgetExceeded before anything is sent.
 
-    The clock of the call starts when this returns.
+    Where it may be done `behind` the answer, a line in the journal is all that is written here. The clock of the call
+    starts when this returns.
     """
     began = time.perf_counter_ns()
+    if behind and (late := _journaled(books, request)) is not None:
+        return _started(late, began)
     attempt = _prepared(books, verb, request)
     if attempt.hold is not None:
         try:
@@ -51,9 +56,11 @@ def begin(books: Books, verb: str, request: dict[str, Any]) -> Attempt:
     return _started(attempt, began)
 
 
-async def begin_async(books: Books, verb: str, request: dict[str, Any]) -> Attempt:
+async def begin_async(books: Books, verb: str, request: dict[str, Any], *, behind: bool = False) -> Attempt:
     """Begin a call without holding the event loop: what takes long is done in a thread."""
     began = time.perf_counter_ns()
+    if behind and (late := _journaled(books, request)) is not None:
+        return _started(late, began)
     if books.is_ready and not books.orphans and _is_quick(books, request):
         attempt = _prepared(books, verb, request)
     else:
@@ -65,6 +72,21 @@ async def begin_async(books: Books, verb: str, request: dict[str, Any]) -> Attem
             await attempt.fail_async(error)
             raise error
     return _started(attempt, began)
+
+
+def _journaled(books: Books, request: dict[str, Any]) -> Attempt | None:
+    """Return a call that is in the journal, all else is done behind it; None where it must be begun in full."""
+    try:
+        who = attribution_of(request, books.settings.user)
+        behind = books.behind(who.user)
+        if behind is None:
+            return None
+        attempt = Journaled(books, Asked(who=who, model=model_of(request)), request, behind=behind)
+        attempt.begin()
+    except Exception as error:  # noqa: BLE001  no journal, or a defect of ours: the usual way is there
+        log.debug("A call is not in the journal: %s", loggable(error))
+        return None
+    return attempt
 
 
 def _loaded(books: Books, verb: str, request: dict[str, Any]) -> Attempt:
@@ -111,7 +133,7 @@ def _started(attempt: Attempt, began: int) -> Attempt:
     provider = attempt.asked.model.provider
     if provider and not is_vendor(provider):
         attempt.share = Share(provider)
-    if attempt.hold is not None:
+    if attempt.is_known:
         attempt.layer.call = attempt.asked.id
     attempt.sent_ns = time.perf_counter_ns()
     attempt.overhead_ns = attempt.sent_ns - began

@@ -10,13 +10,15 @@ import threading
 import time
 import weakref
 from collections import deque
-from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
+from meter.behind import Behind
 from meter.calibration import Calibration
 from meter.clock import local_zone
 from meter.errors import LedgerBusy, MeterError, loggable
 from meter.hold import this_host
+from meter.journal.file import ledger_file
+from meter.journal.lines import Head
 from meter.later import Later, Until
 from meter.ledger import open_ledger
 from meter.lengths import Lengths
@@ -82,9 +84,29 @@ class Books:
         self._streams: weakref.WeakValueDictionary[int, Open] = weakref.WeakValueDictionary()
         self._unwritten = Unwritten(self.settings)
         self._later = Later()
+        self._begin_behind()
         self._spilled = Until(self._take_in, RETRY_S)
         self._turn = Turn()
         self._opening = threading.Lock()
+
+    def _begin_behind(self) -> None:
+        """Have entries written behind their answers, where that is set and nothing else forbids it."""
+        set_to = self.settings
+        file = ledger_file(set_to.ledger)
+        allowed = (set_to.settle, set_to.durability, set_to.on_unavailable, set_to.spill)
+        self._behind = None
+        if file is not None and allowed == ("behind", "process", "allow", "file"):
+            self._behind = Behind(file, Head(environment=set_to.environment, host=self.host).line())
+            self._behind.end_with(self)
+
+    def behind(self, user: str | None) -> Behind | None:
+        """Return what writes the entry of a user's call behind its answer; None where it is written before.
+
+        So it is where a limit counts on the hold, and where the ledger is not open, or cannot be written.
+        """
+        if self._ledger is None or self._told or self._unwritten or any(limit.user == user for limit in self._limits):
+            return None
+        return self._behind
 
     @property
     def prices(self) -> PriceBook:
@@ -120,15 +142,8 @@ class Books:
             return self._ledger
 
     def price_served(self, asked: Model, served: str, at: datetime, **who: str | None) -> tuple[Model, Price | None]:
-        """Return the model to price a call as, and its price for a `user` and a `team`.
-
-        The model that answered decides; but a rate that the user set for the name asked for comes before all.
-        """
-        price = self._prices.find(asked.name, asked.provider, at, **who)
-        if served == asked.name or (price and price.source == "user"):
-            return asked, price
-        better = self._prices.find(served, asked.provider, at, **who)
-        return replace(asked, name=served), better or price
+        """Return the same as PriceBook.served, from the prices as they were when the call began."""
+        return self._prices.served(asked, served, at, **who)
 
     def wants_hold(self, user: str | None, *, streams: bool) -> bool:
         """Tell whether a call is written before it is sent."""
@@ -246,6 +261,8 @@ class Books:
         self._spilled.finish()
         self._later.finish()
         self.write_orphans()
+        if self._behind is not None:
+            self._behind.finish()
         self._unwritten.put()
         self._unwritten.put(to_stderr=True)  # the last place that is left
         with self._opening:
@@ -293,6 +310,8 @@ def _at_exit(books: weakref.ref[Books]) -> None:
 
 def _in_child() -> None:
     for books in list(_all):
+        if books._behind is not None:
+            books._behind.forget()
         books._begin()
 
 

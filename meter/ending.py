@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from meter import tokens
 from meter.asked import model_of, text_of
@@ -14,7 +14,7 @@ from meter.usage import Usage
 from meter.usage.answer import answer_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from meter.asked import Asked
     from meter.books import Books
@@ -24,6 +24,22 @@ if TYPE_CHECKING:
 
 OPENAI_COMPATIBLE = frozenset({"openai", "custom_openai", "hosted_vllm", "text-completion-openai"})
 """litellm's names of providers that stand for whatever server answers at the address."""
+
+
+class Unread(NamedTuple):
+    """An answer whose usage is read behind it."""
+
+    gist: Any
+    """What it is read from, without any text; of a stream a list."""
+    read: Callable[[], Said]
+
+
+class Said(Protocol):
+    """What an answer says."""
+
+    @property
+    def usage(self) -> Usage | None:
+        """What was consumed; None where it does not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +53,8 @@ class Ending:
     """What arrived: the answer, or the chunks of a stream."""
     error: str | None = None
     """Class name, never text."""
+    unread: Unread | None = None
+    """What is read later: its usage, and what arrived; None where that has been done."""
     done_ns: int = field(default_factory=time.perf_counter_ns)
 
     @property
@@ -47,7 +65,16 @@ class Ending:
     @property
     def needs_count(self) -> bool:
         """True where something was consumed and the provider did not say how much, or not to the end."""
+        if self.unread is not None:
+            return False
         return self.outcome == "cancelled" or (self.outcome == "ok" and self.stated is None)
+
+    def read(self) -> Ending:
+        """Return the ending with its answer read."""
+        if self.unread is None:
+            return self
+        said = self.unread.read()
+        return replace(self, stated=said.usage, answers=(said,), unread=None)
 
     def counted(self, counted_input: int, model: str) -> Usage:
         """Count what arrived, and join it with what the provider said before a stream broke off."""

@@ -23,6 +23,8 @@ OUTCOMES: tuple[Outcome, ...] = ("ok", "cancelled", "lost", "abandoned", "refuse
 KINDS: tuple[Kind, ...] = ("call", "reversal", "aggregate", "booked")
 """In the order of their numbers in a ledger, from 1 on; only ever appended to."""
 
+LONGEST_NAME = 200
+"""Characters of a model's name, or of an answer's, that a row keeps."""
 BRACKETS = (32_000, 100_000, 128_000, 200_000, 256_000, 272_000, 512_000)
 """Upper edges, inclusive, of the context brackets by input tokens; bracket 7 is above the last."""
 
@@ -102,7 +104,7 @@ class Entry:
     first_token_ms: int | None = None
     """From send to the first chunk of a stream."""
     overhead_us: int | None = None
-    """Time that meter itself took, up to the commit."""
+    """Time of the caller that meter took: up to the commit, or to the line in the journal that stands for it."""
     flags: tuple[str, ...] = ()
     """Sorted: `mock`, `clamped`, `stream`, `counted`, `uncounted` (the request has what our count takes for nothing: a
     picture by its URL, a file, sound), …"""
@@ -170,6 +172,11 @@ USAGE_COLUMNS = {
 def bracket_of(input_tokens: int) -> int:
     """Return the context bracket of an input: the number of bracket edges below it."""
     return sum(input_tokens > edge for edge in BRACKETS)
+
+
+def shortened(name: str) -> str:
+    """Return a name that came from outside as a row has it: no longer than any that is meant."""
+    return name[:LONGEST_NAME]
 
 
 def new_id() -> UUID:

@@ -29,6 +29,7 @@ HEADER = "x-meter-call"
 """The header that names the outer call: the id of its hold and entry."""
 SIGNED = ("x-amz-date", "signature", "content-digest", "digest")
 """Headers that vouch for a request: it must arrive as it was written."""
+_HEADER, _SIGNED = HEADER.encode(), tuple(name.encode() for name in SIGNED)
 
 
 def outer_call(ledger: Callable[[], Ledger]) -> UUID | None:
@@ -53,8 +54,10 @@ async def outer_call_async(ledger: Callable[[], Ledger]) -> UUID | None:
 
 def tell(http: Any, call: UUID) -> None:
     """Name a call to the server that an HTTP request goes to; a vendor is told nothing."""
+    # once for all names: each that httpx is asked for it encodes, and walks through them
+    names = {name.lower() for name, _ in http.headers.raw}
     if provider_of_host(http.url.host) is not None:
-        # a proxy that forwards the headers of its clients would tell
-        http.headers.pop(HEADER, None)
-    elif not any(name in http.headers for name in SIGNED):
+        if _HEADER in names:  # a proxy that forwards the headers of its clients would tell
+            del http.headers[HEADER]
+    elif names.isdisjoint(_SIGNED):
         http.headers[HEADER] = str(call)

@@ -84,6 +84,17 @@ class PriceBook:
             kept = self._keep(key, at)
         return kept[2]
 
+    def served(self, asked: Model, served: str, at: datetime, **who: str | None) -> tuple[Model, Price | None]:
+        """Return the model to price a call as, and its price for a `user` and a `team`.
+
+        The model that answered decides; but a rate that the user set for the name asked for comes before all.
+        """
+        price = self.find(asked.name, asked.provider, at, **who)
+        if served == asked.name or (price and price.source == "user"):
+            return asked, price
+        better = self.find(served, asked.provider, at, **who)
+        return replace(asked, name=served), better or price
+
     def is_ready(self, name: str, provider: str = "") -> bool:
         """Tell whether the model was met before, so that `find` loads nothing."""
         return (name, provider, EVERYBODY) in self._kept or (

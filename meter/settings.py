@@ -46,6 +46,7 @@ SETTINGS: Mapping[str, Setting] = {
     "lang": Setting("METER_LANG", "en", tuple(TAGS), presentation=True),
     "count": Setting("METER_COUNT", "always", ("always", "missing", "never")),
     "holds": Setting("METER_HOLDS", "always", ("always", "needed")),
+    "settle": Setting("METER_SETTLE", "behind", ("behind", "before")),
     "durability": Setting("METER_DURABILITY", "process", ("process", "power")),
     "on_unavailable": Setting("METER_ON_UNAVAILABLE", "allow", ("allow", "fail")),
     "spill": Setting("METER_SPILL", "file", ("file", "stderr")),
@@ -76,6 +77,8 @@ class Settings:
     """Whose tokens are counted by us too: `always`, `missing` (where the provider says none), `never`."""
     holds: str = "always"
     """Which calls are written before they are sent: `always`, `needed` (streams and blocking budgets)."""
+    settle: str = "behind"
+    """When an entry is written: `behind` its answer, a line in a journal stands for it meanwhile; `before` it."""
     durability: str = "process"
     """What a written row survives: `process` (a kill), `power` (a power cut; slower)."""
     on_unavailable: str = "allow"

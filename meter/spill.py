@@ -118,8 +118,7 @@ def _take_in_from(ledger: Settles, path: Path) -> int:
 def to_line(entry: Entry, hold_id: UUID | None = None) -> str:
     """Return an entry and its hold as one line of ASCII JSON."""
     fields = {name: _out(form, getattr(entry, name)) for name, form in COLUMNS.items()}
-    usage = entry.usage
-    fields["usage"] = usage and {name: _out(form, getattr(usage, name)) for name, form in USAGE_COLUMNS.items()}
+    fields["usage"] = entry.usage and usage_out(entry.usage)
     return json.dumps({"meter_spill": 1, "hold": hold_id and str(hold_id), "entry": fields}) + "\n"
 
 
@@ -127,11 +126,20 @@ def from_line(line: str | bytes) -> tuple[Entry, UUID | None]:
     """Return the entry of a line and the id of its hold; any other line raises whatever it comes to."""
     record = json.loads(line)
     fields = dict(record["entry"])
-    usage = fields.pop("usage")
-    if usage is not None:
-        usage = Usage(**{name: _in(USAGE_COLUMNS[name], value) for name, value in usage.items()})
+    said = fields.pop("usage")
+    usage = None if said is None else usage_in(said)
     entry = Entry(**{name: _in(COLUMNS[name], value) for name, value in fields.items()}, usage=usage)
     return entry, record["hold"] and UUID(record["hold"])
+
+
+def usage_out(usage: Usage) -> dict[str, Any]:
+    """Return a usage as JSON has it."""
+    return {name: _out(form, getattr(usage, name)) for name, form in USAGE_COLUMNS.items()}
+
+
+def usage_in(said: dict[str, Any]) -> Usage:
+    """Return the usage that usage_out has written; anything else raises whatever it comes to."""
+    return Usage(**{name: _in(USAGE_COLUMNS[name], value) for name, value in said.items()})
 
 
 def spill_file(url: str | Path) -> Path:
@@ -224,11 +232,15 @@ def _take_in_line(ledger: Settles, line: bytes) -> bool:
     except (LedgerUnavailable, OSError):
         raise  # it is the ledger that cannot be written now, whatever the line
     except Exception as error:  # noqa: BLE001  a line that nobody can use holds up no other, whatever is wrong with it
-        kept = rejected_file(ledger.url)
-        log.warning("A spilled line was rejected (%s) and is kept in %s", loggable(error), kept)
-        _append(kept, line if line.endswith(b"\n") else line + b"\n")
+        log.warning("A spilled line was rejected (%s) and is kept in %s", loggable(error), rejected_file(ledger.url))
+        keep_rejected(ledger.url, line if line.endswith(b"\n") else line + b"\n")
         return False
     return True
+
+
+def keep_rejected(url: str | Path, line: bytes) -> None:
+    """Keep a line that is no entry, for people to look into; raise OSError where there is no room for it."""
+    _append(rejected_file(url), line)
 
 
 def _append(path: Path, line: bytes) -> None:

@@ -83,7 +83,7 @@ class MeteredStream:
                 ending = self._take(next(self._stream, _END))
             except BaseException as error:
                 self._attempt.end(self._broken(error))
-                remember(error, self._attempt.entry)
+                remember(error, self._attempt.receipt)
                 if self._late is None:
                     raise
                 break
@@ -105,7 +105,7 @@ class MeteredStream:
                 raise
             except BaseException as error:
                 await self._attempt.end_async(self._broken(error))
-                remember(error, self._attempt.entry)
+                remember(error, self._attempt.receipt)
                 if self._late is None:
                     raise
                 break
@@ -140,12 +140,12 @@ class MeteredStream:
 
     def give_up(self) -> None:
         """Stop reading, since the process ends; what arrived is what is charged."""
-        if self._attempt.entry is None:
+        if not self._attempt.is_over:
             self._attempt.end(self._left())
 
     def __del__(self) -> None:
         attempt = self.__dict__.get("_attempt")
-        if attempt is not None and attempt.entry is None:
+        if attempt is not None and not attempt.is_over:
             attempt.leave(self._left)
 
     def _leave(self, ending: Ending) -> None:

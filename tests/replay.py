@@ -23,6 +23,23 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 RECORDINGS = Path(__file__).parent / "recordings"
+HOSTS = {
+    "anthropic": "api.anthropic.com",
+    "aws": "bedrock-runtime.us-east-1.amazonaws.com",
+    "cerebras": "api.cerebras.ai",
+    "cohere": "api.cohere.com",
+    "deepseek": "api.deepseek.com",
+    "google": "generativelanguage.googleapis.com",
+    "google-vertex": "aiplatform.googleapis.com",
+    "groq": "api.groq.com",
+    "huggingface": "router.huggingface.co",
+    "mistral": "api.mistral.ai",
+    "openai": "api.openai.com",
+    "openrouter": "openrouter.ai",
+    "voyageai": "api.voyageai.com",
+    "zai": "api.z.ai",
+}
+"""Where each provider of the recordings is reached."""
 _EVENT = re.compile(r".*?(?:\r?\n){2}|.+\Z", re.DOTALL)
 
 

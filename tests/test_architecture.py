@@ -25,15 +25,17 @@ CALL_SIDE = (
     ("clients",),
     ("observing", "through"),
     ("beginning", "stream"),
+    ("journaled",),
     ("attempt",),
     ("ending",),
     ("asked",),
     ("answered", "backend", "books", "failure", "recording"),
-    ("closing", "later", "layer", "lengths", "outer", "turn", "unwritten"),
+    ("behind", "closing", "later", "layer", "lengths", "outer", "turn", "unwritten"),
 )
 READ_SIDE = (("billing",), ("reports", "importing", "economics", "local", "throughput"))
 SHARED = (
     ("ledger",),
+    ("journal",),
     ("spill", "unreached"),
     ("pricebook",),
     ("sources",),

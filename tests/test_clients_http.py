@@ -17,7 +17,7 @@ from meter.clients.endpoints import endpoint_of
 from meter.ledger import Query
 from meter.usage import usage_of
 from meter.usage.streams import usage_of_stream
-from tests.replay import Answer, Replay, recordings
+from tests.replay import HOSTS, Answer, Replay, recordings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,23 +28,6 @@ if TYPE_CHECKING:
 
 HELLO = [{"role": "user", "content": "Hello"}]
 CHAT = {"model": "gpt-4o", "messages": HELLO}
-HOSTS = {
-    "anthropic": "api.anthropic.com",
-    "aws": "bedrock-runtime.us-east-1.amazonaws.com",
-    "cerebras": "api.cerebras.ai",
-    "cohere": "api.cohere.com",
-    "deepseek": "api.deepseek.com",
-    "google": "generativelanguage.googleapis.com",
-    "google-vertex": "aiplatform.googleapis.com",
-    "groq": "api.groq.com",
-    "huggingface": "router.huggingface.co",
-    "mistral": "api.mistral.ai",
-    "openai": "api.openai.com",
-    "openrouter": "openrouter.ai",
-    "voyageai": "api.voyageai.com",
-    "zai": "api.z.ai",
-}
-"""Where each provider of the recordings is reached."""
 
 
 @pytest.fixture(params=["httpx", "httpx2"])

@@ -37,7 +37,8 @@ def info(ledger: str | None) -> None:
 
     settings = settings_for(ledger)
     with reading(settings) as opened:
-        beside = {"spilled": spill.count(settings.ledger), "rejected": spill.rejected(settings.ledger)}
+        spilled = spill.count(settings.ledger) + opened.left_behind()
+        beside = {"spilled": spilled, "rejected": spill.rejected(settings.ledger)}
         facts = {**opened.info(), **beside}
     if form() == "json":
         put(json_document(facts))

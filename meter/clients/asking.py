@@ -10,6 +10,7 @@ from urllib.parse import unquote
 from meter.clients.endpoints import ASK_FOR_USAGE, endpoint_at
 from meter.model import provider_of_host
 from meter.outer import SIGNED
+from meter.usage.events import decoded
 
 if TYPE_CHECKING:
     from meter.clients.endpoints import Endpoint
@@ -90,10 +91,7 @@ def _body_of(http: Any) -> dict[str, Any] | None:
     if not content:
         fields = getattr(http.stream, "fields", ())  # of a form with files
         return {field.name: field.value for field in fields if isinstance(getattr(field, "value", None), str)} or None
-    try:
-        body = json.loads(content)
-    except (ValueError, RecursionError):
-        return None
+    body = decoded(content)
     return body if isinstance(body, dict) else None
 
 

@@ -5,15 +5,17 @@ Only bytes are gathered while it passes; they are read when it ends, and its tex
 
 from __future__ import annotations
 
+import functools
 import re
 import time
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
-from meter.ending import Ending
+from meter.ending import Ending, Unread
 from meter.failure import outcome_of
 from meter.usage import usage_of
 from meter.usage.events import decoded, events_of
+from meter.usage.gist import gist_of, gists_of_stream, named
 from meter.usage.streams import Reading
 
 if TYPE_CHECKING:
@@ -32,8 +34,6 @@ _TAIL = 64
 """Bytes of one chunk that are looked at again with the next: a mark may be cut in two."""
 _SEVERAL = re.compile(r"\ndata:[^\n]*\ndata:")
 """An event that has its data in several lines; the break before it lets the search be quick."""
-_MODELS, _IDS = ("model", "modelVersion"), ("id", "responseId")
-"""Where whole answers name the model and themselves."""
 
 
 @lru_cache(maxsize=64)
@@ -64,8 +64,7 @@ class Whole(Said):
 
     def __init__(self, body: dict[str, Any], provider: str | None) -> None:
         self._body = body
-        self.id = next((name for key in _IDS if isinstance(name := body.get(key), str)), None)
-        self.model = next((name for key in _MODELS if isinstance(name := body.get(key), str)), None)
+        self.model, self.id = named(body)
         self.usage = usage_of(body, provider)
         self.finished = True
 
@@ -83,8 +82,13 @@ class Heard:
         self.attempt = attempt
         self._is_text, self.events = _kind(content_type)
         self._ends = endpoint.ends if self.events else None
-        self._mark = endpoint.mark
+        self.mark = endpoint.mark
+        """What stands in every last event."""
         self._parts: list[bytes] = []
+        self.gather = self._parts.append
+        """Take in a chunk of which nothing is asked."""
+        self.is_between = False
+        """True where the last chunk ended with a line, and neither the first nor the last event is to be looked for."""
         self._tail = b""
         self._closing = False
 
@@ -99,10 +103,14 @@ class Heard:
             return False
         if self._tail:
             chunk = self._tail + chunk
-        if self._closing or (self._mark in chunk and self._ends.search(chunk)):
-            return self._is_last(chunk, self._ends)
+        if self._closing or (self.mark in chunk and self._ends.search(chunk)):
+            self.is_between, is_last = False, self._is_last(chunk, self._ends)
+            if is_last:
+                self._ends = None  # it is told once
+            return is_last
         # a mark may be cut in two, but not where a line ends
-        self._tail = b"" if chunk.endswith(b"\n") else chunk[-_TAIL:]
+        self.is_between = chunk.endswith(b"\n")
+        self._tail = b"" if self.is_between else chunk[-_TAIL:]
         return False
 
     def _is_last(self, window: bytes, ends: re.Pattern[bytes]) -> bool:
@@ -116,12 +124,23 @@ class Heard:
 
     def complete(self, content: bytes) -> Ending:
         """Return the ending of an answer that is there at once."""
+        if self.attempt.reads_late and not self.events:
+            body = decoded(content) if content.startswith(b"{") else None
+            if isinstance(body, dict) and (gist := gist_of(body)) is not None:
+                return Ending(outcome="ok", unread=Unread(gist, functools.partial(self._whole, body)))
         if self._is_text:
             self._parts.append(content)
         return self.stopped()
 
+    def _whole(self, body: dict[str, Any]) -> Whole:
+        return Whole(body, self.attempt.asked.model.provider or None)
+
     def whole(self) -> Ending:
         """Return the ending of an answer that is whole."""
+        if self.attempt.reads_late:
+            content = b"".join(self._parts)
+            if (gists := gists_of_stream(content)) is not None:
+                return Ending(outcome="ok", unread=Unread(gists, self._said))
         return _ending("ok", self._said())
 
     def stopped(self) -> Ending:
@@ -148,11 +167,11 @@ class Heard:
     def _said(self) -> Said:
         """Read what arrived."""
         content = b"".join(self._parts)
-        provider = self.attempt.asked.model.provider or None
         body = None if self.events else decoded(content)
         if isinstance(body, dict):
-            return Whole(body, provider)
+            return self._whole(body)
         choices = self.attempt.request.get("n")
+        provider = self.attempt.asked.model.provider or None
         reading = Reading(provider, choices=choices if type(choices) is int and choices > 0 else 1)
         if b"data:" in content:
             body = content.decode("utf-8", errors="replace")

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextvars import Token
 
+    from meter.answered import Receipt
     from meter.attempt import Attempt
     from meter.ending import Ending
     from meter.entry import Entry
@@ -45,9 +46,9 @@ class Request:
         """True from its end on: whoever inherited its mark makes requests of their own."""
 
     @property
-    def entry(self) -> Entry | None:
-        """Its entry; None while there is none."""
-        return self.attempt.entry if self.attempt is not None else entry_of(self.refused)
+    def receipt(self) -> Entry | Receipt | None:
+        """Its entry, or what stands for it; None while there is neither."""
+        return self.attempt.receipt if self.attempt is not None else entry_of(self.refused)
 
     def over(self) -> None:
         """Write how the last sending failed, since no other follows."""
@@ -93,12 +94,12 @@ def _bracket(own: Callable[..., Any]) -> Callable[..., Any]:
             result = own(*args, **kwargs)
         except BaseException as error:
             one.over()
-            remember(error, one.entry)
+            remember(error, one.receipt)
             raise
         finally:
             _unmark(mark)
         one.over()
-        remember(result, one.entry)
+        remember(result, one.receipt)
         return result
 
     return request
@@ -113,12 +114,12 @@ def _bracket_async(own: Callable[..., Any]) -> Callable[..., Any]:
             result = await own(*args, **kwargs)
         except BaseException as error:
             await one.over_async()
-            remember(error, one.entry)
+            remember(error, one.receipt)
             raise
         finally:
             _unmark(mark)
         await one.over_async()
-        remember(result, one.entry)
+        remember(result, one.receipt)
         return result
 
     return request

@@ -79,13 +79,13 @@ class Sending:
             # an SDK that does not heed the header asks again: it would wait, and learn nothing new
             raise self.request.refused
         attempt = self.request.attempt
-        return attempt if attempt is not None and attempt.entry is None else None
+        return attempt if attempt is not None and not attempt.is_over else None
 
     def goes(self, attempt: Attempt) -> None:
         """Note that it goes out: the first time, or once more."""
         attempt.layer.sent = attempt.layer.sent + 1 if self.request.attempt is attempt else 1
         self.request.attempt, self.request.failed = attempt, None
-        if attempt.hold is not None:
+        if attempt.is_known:
             tell(self.http, attempt.asked.id)
         attempt.enter_machine()
 
@@ -157,7 +157,7 @@ def _sent(books: Books, own: Callable[..., Any], package: Any) -> Callable[..., 
             return own(request, **options)
         attempt = sending.begun()
         try:
-            attempt = attempt or begin(books, _VERB, sending.asking.request)
+            attempt = attempt or begin(books, _VERB, sending.asking.request, behind=True)
         except MeterError as error:
             return sending.refused(error)
         sending.goes(attempt)
@@ -167,7 +167,7 @@ def _sent(books: Books, own: Callable[..., Any], package: Any) -> Callable[..., 
         except BaseException as error:
             if (ending := sending.raised(error)) is not None:
                 attempt.end(ending)
-                remember(error, attempt.entry)
+                remember(error, attempt.receipt)
             raise
         finally:
             attempt.leave_machine()
@@ -175,7 +175,7 @@ def _sent(books: Books, own: Callable[..., Any], package: Any) -> Callable[..., 
         ending = sending.answered(attempt, response, stream=bool(options.get("stream")), awaited=False)
         if ending is not None:
             attempt.end(ending)
-            remember(response, attempt.entry)
+            remember(response, attempt.receipt)
         return response
 
     return send
@@ -189,7 +189,7 @@ def _sent_async(books: Books, own: Callable[..., Any], package: Any) -> Callable
             return await own(request, **options)
         attempt = sending.begun()
         try:
-            attempt = attempt or await begin_async(books, _VERB, sending.asking.request)
+            attempt = attempt or await begin_async(books, _VERB, sending.asking.request, behind=True)
         except MeterError as error:
             return sending.refused(error)
         sending.goes(attempt)
@@ -199,7 +199,7 @@ def _sent_async(books: Books, own: Callable[..., Any], package: Any) -> Callable
         except BaseException as error:
             if (ending := sending.raised(error)) is not None:
                 await attempt.end_async(ending)
-                remember(error, attempt.entry)
+                remember(error, attempt.receipt)
             raise
         finally:
             attempt.leave_machine()
@@ -207,7 +207,7 @@ def _sent_async(books: Books, own: Callable[..., Any], package: Any) -> Callable
         ending = sending.answered(attempt, response, stream=bool(options.get("stream")), awaited=True)
         if ending is not None:
             await attempt.end_async(ending)
-            remember(response, attempt.entry)
+            remember(response, attempt.receipt)
         return response
 
     return send

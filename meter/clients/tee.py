@@ -75,44 +75,48 @@ class Tee:
     def give_up(self) -> None:
         """Write the entry, since the process ends; what arrived is what is charged."""
         attempt = self._heard.attempt
-        if attempt.entry is None:
+        if not attempt.is_over:
             attempt.end(self._heard.left())
 
     def __del__(self) -> None:
         heard = self.__dict__.get("_heard")
-        if heard is not None and heard.attempt.entry is None:
+        if heard is not None and not heard.attempt.is_over:
             heard.attempt.leave(heard.left)
+
+
+def _nothing() -> None:
+    """Do what a vendor's machine needs."""
 
 
 class SyncTee(Tee):
     """Read with `for`."""
 
     def __iter__(self) -> Iterator[bytes]:
-        heard, take, decode, hiding = self._heard, self._heard.take, self._decode, self._hiding
+        heard, decode, hiding = self._heard, self._decode, self._hiding
+        take, gather, mark = heard.take, heard.gather, heard.mark
         attempt = heard.attempt
-        share = attempt.share
+        leave, enter = (_nothing, _nothing) if attempt.share is None else (attempt.share.leave, attempt.share.enter)
         attempt.enter_machine()
         try:
             for chunk in self._stream:
                 readable = decode(chunk) if decode else chunk
-                if attempt.entry is None and take(readable):
+                # most are whole lines that end nothing: of them no more is asked
+                if heard.is_between and mark not in readable and readable.endswith(b"\n"):
+                    gather(readable)
+                elif take(readable):
                     attempt.end(heard.whole())
                 handed = hiding(readable) if hiding else chunk
-                if not handed:
-                    continue
-                if share is None:
+                if handed:
+                    leave()  # whoever has the chunk now may take its time
                     yield handed
-                    continue
-                share.leave()  # whoever has the chunk now may take its time
-                yield handed
-                share.enter()
+                    enter()
         except GeneratorExit:  # close() follows and ends it
             raise
         except BaseException as error:
-            if attempt.entry is None:
+            if not attempt.is_over:
                 attempt.end(heard.broke(error))
             raise
-        if attempt.entry is None:
+        if not attempt.is_over:
             attempt.end(heard.stopped())
         if hiding and (rest := hiding.rest()):
             yield rest
@@ -120,7 +124,7 @@ class SyncTee(Tee):
     def close(self) -> None:
         """Stop reading; what arrived is what is charged."""
         attempt = self._heard.attempt
-        if attempt.entry is None:
+        if not attempt.is_over:
             attempt.end(self._heard.left())
         self._stream.close()
 
@@ -146,7 +150,7 @@ class AsyncTee(Tee):
             try:
                 chunk = await anext(self._chunks)
             except StopAsyncIteration:
-                if attempt.entry is None:
+                if not attempt.is_over:
                     await attempt.end_async(heard.stopped())
                 if hiding and (rest := hiding.rest()):
                     return rest
@@ -157,7 +161,7 @@ class AsyncTee(Tee):
             finally:
                 attempt.leave_machine()
             readable = self._decode(chunk) if self._decode else chunk
-            if attempt.entry is None and heard.take(readable):
+            if not attempt.is_over and heard.take(readable):
                 await attempt.end_async(heard.whole())
             handed = hiding(readable) if hiding else chunk
             if handed:

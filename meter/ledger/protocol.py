@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -50,6 +50,9 @@ class Ledger(Protocol):
     def append(self, entries: Iterable[Entry]) -> int:
         """Write entries in one transaction and return how many were new."""
 
+    def left_behind(self) -> int:
+        """Return how many answered calls of processes that ended wait beside it, to be taken in by `recover`."""
+
     def recover(self, gone: Callable[[Hold], bool]) -> int:
         """Turn the holds of calls that are certainly gone, or expired, into `abandoned` entries and return how many.
 
@@ -61,6 +64,9 @@ class Ledger(Protocol):
 
     def has_call(self, call: UUID, since: datetime) -> bool:
         """Tell whether a call is in flight, or was written since an instant."""
+
+    def row_of(self, call: UUID) -> Literal["entry", "hold"] | None:
+        """Return which row of a call is there: its entry, else its hold."""
 
     def entries(self, query: Query, *, limit: int | None = None, newest_first: bool = False) -> Iterator[Entry]:
         """Yield the entries of a window and filter in the order of commit."""

@@ -6,11 +6,12 @@ import itertools
 import json
 import re
 from array import array
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from meter import hold as holds
 from meter.calibration import Counts
 from meter.entry import from_us, to_us
+from meter.journal.file import journals
 from meter.ledger.filtering import filter_of
 from meter.ledger.names import storable
 from meter.ledger.rollups import KIND, OUTCOME
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from meter.ledger.filtering import Filter
     from meter.ledger.query import Query, Stretch, Sum
     from meter.ledger.stretches import Where
+
+Row = Literal["entry", "hold"]
 
 PAGE = 1_000
 """Entries that are read at a time."""
@@ -54,6 +57,7 @@ _COUNTS = """
 _HAS_CALL = """
     SELECT EXISTS (SELECT 1 FROM holds WHERE id = ?) OR EXISTS (SELECT 1 FROM entries WHERE id = ? AND recorded_at >= ?)
 """
+_ROWS: dict[str, Row] = {"entries": "entry", "holds": "hold"}
 _WINDOW = "at >= ? AND at < ?"
 
 
@@ -70,8 +74,27 @@ class Reading(Store):
 
     def has_call(self, call: UUID, since: datetime) -> bool:
         """Tell whether a call is in flight, or was written since an instant."""
+        from meter.journal.taking import knows  # no report asks
+
         with self._read() as raw:
-            return bool(raw.execute(_HAS_CALL, (call.bytes, call.bytes, to_us(since))).fetchone()[0])
+            is_there = bool(raw.execute(_HAS_CALL, (call.bytes, call.bytes, to_us(since))).fetchone()[0])
+        return is_there or knows(self.url, call)
+
+    def row_of(self, call: UUID) -> Row | None:
+        """Return which row of a call is there: its entry, else its hold."""
+        with self._read() as raw:
+            for table, row in _ROWS.items():
+                if raw.execute(f"SELECT 1 FROM {table} WHERE id = ?", (call.bytes,)).fetchone():  # noqa: S608  ours
+                    return row
+        return None
+
+    def left_behind(self) -> int:
+        """Return how many answered calls of processes that ended wait beside it, to be taken in by `recover`."""
+        if not journals(self.url):
+            return 0
+        from meter.journal.taking import waiting
+
+        return waiting(self.url, self.row_of)
 
     def entries(self, query: Query, *, limit: int | None = None, newest_first: bool = False) -> Iterator[Entry]:
         """Yield the entries of a window and filter in the order of commit, as they were when the first is asked for.

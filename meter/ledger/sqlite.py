@@ -93,6 +93,7 @@ def open_sqlite(place: Place, *, read_only: bool, create: bool, zone: str | None
         ledger.recovered = ledger.recover(is_gone)
     except Exception as error:  # noqa: BLE001  whatever is wrong there: it can wait, the calls of this process cannot
         log.warning("What was left in flight could not be recovered: %s", loggable(error))
+    ledger.catches_up = True
     return ledger
 
 

@@ -6,6 +6,7 @@ import contextlib
 import functools
 from typing import TYPE_CHECKING
 
+from meter.journal.pending import catch_up
 from meter.ledger import maintenance
 from meter.ledger.connections import Connections, explained, speaking, transaction
 from meter.ledger.names import Interner, Names
@@ -27,6 +28,8 @@ class Store:
         self.read_only = mode != "mode=rw"
         self.immutable = mode.startswith("immutable")
         """True where the file is read as one that nobody changes, since its folder cannot be written."""
+        self.catches_up = self.read_only
+        """Whether what this process has to write is written before anything is read; not while it is being opened."""
         self._place = place
         self._connections = Connections(place, mode, durability)
         self._names = Names()
@@ -42,6 +45,8 @@ class Store:
     @contextlib.contextmanager
     def _read(self) -> Iterator[sqlite3.Connection]:
         """Read one state of the ledger, whatever is written meanwhile."""
+        if self.catches_up:
+            catch_up(self.url)
         with speaking(self._place), self._connections.here() as raw:
             if raw.in_transaction:
                 # an iterable handed to append() that looks something up

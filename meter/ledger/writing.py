@@ -11,6 +11,7 @@ from meter import spill
 from meter.entry import Entry, new_id, now
 from meter.hold import COLUMNS as HOLD_COLUMNS
 from meter.hold import OWNER_COLUMNS
+from meter.journal.file import journals
 from meter.ledger.limits import first_refusal
 from meter.ledger.names import NotKnown
 from meter.ledger.reading import ENTRY_COLUMNS, Reading
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from meter.budget import Limit, Refusal
     from meter.hold import Hold
     from meter.ledger.names import Interner
+    from meter.price import Price
 
 _DATATYPE = 3091
 """SQLITE_CONSTRAINT_DATATYPE, which Python 3.11 has no name for: a STRICT table was to take a float."""
@@ -51,7 +53,12 @@ class Writing(Reading):
     """
 
     taken_in = 0
-    """Entries that this process took in from the spill."""
+    """Entries that this process took in from the spill, and from the journals of processes that ended."""
+
+    if TYPE_CHECKING:
+
+        def prices(self) -> Sequence[Price]:
+            """Return the rates that the user set: the reference data of the same ledger has them."""
 
     def reserve(self, hold: Hold, limits: Sequence[Limit] = (), *, wait: bool = True) -> Refusal | None:
         """Write the hold of a call about to be sent, or return why a limit refuses it; nothing is written then.
@@ -121,10 +128,15 @@ class Writing(Reading):
     def recover(self, gone: Callable[[Hold], bool]) -> int:
         """Turn the holds of calls that are certainly gone into `abandoned` entries and return how many.
 
-        A hold is gone where `gone` says so of it or it has expired. Entries that wait in the spill are taken in first:
-        their holds would look abandoned. Each is a transaction of its own, so any number may recover at once.
+        A hold is gone where `gone` says so of it or it has expired. Entries that wait in the spill, and those in the
+        journals of processes that ended, are taken in first: their holds would look abandoned. Each is a transaction of
+        its own, so any number may recover at once.
         """
         self.taken_in += spill.take_in(self)
+        if journals(self.url):
+            from meter.journal.taking import take_in  # it reads and prices calls, which nothing else here does
+
+            self.taken_in += take_in(self)
         at = now()
         found = [hold for hold in self.holds() if hold.expires_at <= at or gone(hold)]
         return sum(self._abandon(hold) for hold in found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 
@@ -16,6 +17,7 @@ def is_vendor(provider: str) -> bool:
     return provider in VENDORS
 
 
+@functools.lru_cache(maxsize=512)
 def provider_of_host(url_or_host: str) -> str | None:
     """Return the vendor whose host this is, None where it is no vendor's."""
     host = host_of(url_or_host)

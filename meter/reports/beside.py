@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 from typing import TYPE_CHECKING, Any
 
 from meter import spill
 from meter import unreached as notes
+from meter.journal.file import journals
+from meter.ledger import open_ledger
 from meter.ledger.place import NETWORK, VANISHING
 from meter.reports.checks import Check, Problem, counted
 
@@ -56,10 +59,18 @@ def place(where: Place, kind: str, *, refused: bool = False) -> Check:
     return Check("place", facts, tuple(lines), tuple(_problems(facts, folder, refused=refused)))
 
 
+def _left_behind(settings: Settings) -> int:
+    """Return how many answered calls of processes that ended wait beside the ledger."""
+    if not journals(settings.ledger):
+        return 0
+    with contextlib.closing(open_ledger(settings.ledger, read_only=True, create=False)) as ledger:
+        return ledger.left_behind()
+
+
 def spilled(settings: Settings) -> Check:
     """Look at the rows that could not be written into the ledger."""
     rejected = spill.rejected_file(settings.ledger)
-    rows, refused = spill.count(settings.ledger), spill.rejected(settings.ledger)
+    rows, refused = spill.count(settings.ledger) + _left_behind(settings), spill.rejected(settings.ledger)
     lines, problems = ["no row"], []
     if rows:
         lines = [f"{counted(rows, 'row')} beside the ledger"]

@@ -242,7 +242,7 @@ def header_of(
         unattributed_calls=_unattributed(ledger, ask, rows),
         revenue_users=_revenue_users(ask, rows),
         untold_overage=sum(row.overage_nanos is None and row.revenue_nanos is not None for row in rows),
-        spilled=spill.count(ledger.url),
+        spilled=spill.count(ledger.url) + ledger.left_behind(),
         rejected=spill.rejected(ledger.url),
     )
 

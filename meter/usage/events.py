@@ -102,6 +102,8 @@ def _unpacked(text: str) -> bytes:
 def decoded(text: str | bytes) -> Any:
     """Return the value of a JSON text; None for what is none, as the `[DONE]` behind OpenAI's streams."""
     try:
+        if type(text) is bytes and text[:1] == b"{" and text[1:2] != b"\0":  # UTF-8: else json looks which it is
+            text = text.decode()
         return json.loads(text)
     except (ValueError, RecursionError):
         return None
