@@ -174,6 +174,8 @@ def test_a_report_loads_what_it_shows_and_no_more(tmp_path: Path) -> None:
     got = loaded("report", "--ledger", ledger)
     heavy = {"litellm", "tiktoken", "genai_prices", "rich", "pydantic", "sqlite_utils", "xllamacpp", "vl_convert"}
     assert not heavy & got
+    # without a plan, without a charge and with few users it needs none of these
+    assert not {"meter.plan", "meter.revenue", "meter.reports.portfolio"} & got
 
 
 def test_a_status_line_loads_no_report(tmp_path: Path) -> None:

@@ -131,10 +131,12 @@ def _compare(opened: Ledger, ask: Ask, month: str, html: str | None) -> None:
 
 def _pages(opened: Ledger, made: Report, by: str | None) -> Iterator[str]:
     """Yield a report as it was asked for, where it was not, by plan once its users are too many to look at."""
-    from meter.reports import overview, page
-    from meter.reports.portfolio import portfolio
+    from meter.reports import page
 
     if by == "plan" or (by is None and form() in {"table", "md"} and page.is_long(made)):
+        from meter.reports import overview
+        from meter.reports.portfolio import portfolio
+
         return overview.write(portfolio(opened, made), form())
     return page.write(made, form())
 

@@ -15,8 +15,6 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from meter.period import nth_period
-from meter.reports.deducted import deducted
-from meter.revenue import PAID_BY_USER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -96,6 +94,8 @@ def _user(ask: Ask, name: str | None) -> str | None:
 
 def _allotted(events: Sequence[RevenueEvent], of_users: Mapping[str | None, Sequence[Subscription]]) -> Real:
     """Return events with the time they are for, those that come with a charge with that one's."""
+    from meter.reports.deducted import deducted  # which knows plans; most ledgers have no events
+
     covered: dict[str, list[Stretch]] = defaultdict(list)
     spread: dict[tuple[str, str], Stretch] = {}
     allotted = []
@@ -153,6 +153,8 @@ def uncovered(
 
 def earnings(event: RevenueEvent, lane: Sequence[Slice], now: datetime) -> Iterator[tuple[Slice, int, int]]:
     """Yield each slice with what an event earned in it up to now, and what the user pays for the whole of it."""
+    from meter.revenue import PAID_BY_USER
+
     paid = event.kind in PAID_BY_USER
     for piece in lane:
         before = event.earned(piece.since)
