@@ -224,8 +224,8 @@ def _subscriptions(raw: sqlite3.Connection, condition: str, values: list[Any]) -
         return []
     from meter.plan import Subscription
 
-    # thousands have the same few
-    terms_of = functools.cache(lambda *terms: _terms_of(terms))
+    # thousands have the same few terms, and were recorded at once
+    terms_of, recorded = functools.cache(lambda *terms: _terms_of(terms)), functools.cache(from_us)
     return [
         Subscription(
             number=number,
@@ -240,7 +240,7 @@ def _subscriptions(raw: sqlite3.Connection, condition: str, values: list[Any]) -
             anchor=None if anchor is None else from_us(anchor),
             channel=channel,
             key=key,
-            added_at=from_us(at),
+            added_at=recorded(at),
             **terms_of(*terms),
         )
         for number, kind, user, plan, since, until, zone, seats, state, anchor, channel, key, at, *terms in found

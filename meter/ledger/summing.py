@@ -54,9 +54,9 @@ def summarize(raw: sqlite3.Connection, query: Query) -> list[Sum]:
     if condition.impossible:
         return []
     sums = _sums(raw, query, condition)
-    values = _values(raw, query, sums)
+    currencies, *values = _values(raw, query, sums)
     return [
-        Sum(tuple([value[number] for value, number in zip(values[1:], key[1:], strict=True)]), values[0][key[0]], *each)
+        Sum(tuple([value[number] for value, number in zip(values, key[1:], strict=True)]), currencies[key[0]], *each)
         for key, each in sums.items()
         if any(each)
     ]

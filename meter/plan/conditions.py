@@ -164,6 +164,8 @@ class Conditions:
 
     def net_nanos(self, charge_nanos: int, channel: str = "", *, with_fixed: bool = True) -> int:
         """Return what is left of a charge without tax and the channel's fee, in nano-units."""
+        if not self.tax_percent and not self.fees:
+            return charge_nanos
         kept = self.kept_nanos(charge_nanos, channel, with_fixed=with_fixed)
         return charge_nanos - self.tax_nanos(charge_nanos) - kept
 

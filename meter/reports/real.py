@@ -44,7 +44,9 @@ class Real:
 
     def of(self, subscription: Subscription, ask: Ask) -> Sequence[Stretch]:
         """Return the stretches of a subscription's time that are covered; events are of users, never of teams."""
-        return () if subscription.team else self.covered.get(_user(ask, subscription.user) or "", ())
+        if subscription.team or not self.covered:
+            return ()
+        return self.covered.get(_user(ask, subscription.user) or "", ())
 
     def currencies(self) -> set[str]:
         """Return the currencies of the events."""

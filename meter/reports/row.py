@@ -225,7 +225,9 @@ def rows_of(
     """
     known = [currency for currency in costs if currency]
     paid = earned.currencies() if earned else []
-    worth = {currency for currency in known if any(costs[currency].money)}.union(paid)
+    whole = True
+    if len({*known, *paid}) > 1:  # nothing is nothing in every currency
+        whole = len({currency for currency in known if any(costs[currency].money)}.union(paid)) <= 1
     rows: list[Row] = []
     for cost_currency, revenue_currency in _pairs(known, paid, reporting):
         counted = [each for code, each in costs.items() if code == cost_currency or (code is None and not rows)]
@@ -233,7 +235,6 @@ def rows_of(
         for calls in counted if len(counted) > 1 else ():
             tally.join(calls)
         terms = earned.fields(revenue_currency, scale) if earned else {}
-        whole = len(worth) <= 1  # nothing is nothing in every currency
         fields = {"kind": kind, **terms, **tally.fields(scale)}
         rows.append(Row(labels=labels, cost_currency=cost_currency, whole=whole, **fields))
     return rows
