@@ -13,7 +13,7 @@ import logging
 import os
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from meter.answered import remember
 from meter.asked import Asked, count_input, has_uncounted, text_of
@@ -48,6 +48,8 @@ MOCKS = ("mock_response", "mock_tool_calls", "mock_timeout")
 class Attempt:
     """A call under way."""
 
+    reads_late: ClassVar[bool] = False
+    """Whether an answer's usage may be read behind it."""
     books: Books
     asked: Asked
     request: dict[str, Any] = field(default_factory=dict)
@@ -85,7 +87,7 @@ class Attempt:
     @property
     def is_known(self) -> bool:
         """True where others can find the call while it is in flight."""
-        return self.hold is not None
+        return self.reads_late or self.hold is not None
 
     @property
     def is_over(self) -> bool:
@@ -96,11 +98,6 @@ class Attempt:
     def receipt(self) -> Entry | Receipt | None:
         """The entry, or what stands for it; None while the call is under way."""
         return self.entry
-
-    @property
-    def reads_late(self) -> bool:
-        """True where an answer's usage may be read behind it."""
-        return False
 
     def finish(self, response: Any) -> Any:
         """Write the entry of an answer that arrived whole, and return the answer as it is."""

@@ -182,14 +182,17 @@ def shortened(name: str) -> str:
 def new_id() -> UUID:
     """Return a UUID of version 7 (RFC 9562): milliseconds, then 74 random bits."""
     random = int.from_bytes(os.urandom(10), "big")
-    value = (time.time_ns() // 1_000_000) << 80 | random
-    value = value & ~(0xF << 76) | 0x7 << 76
-    return UUID(int=value & ~(0x3 << 62) | 0x2 << 62)
+    return UUID(int=(time.time_ns() // 1_000_000) << 80 | random & _RANDOM | _VERSION)
 
 
 def now() -> datetime:
     """Return this instant in UTC."""
     return datetime.now(UTC)
+
+
+_RANDOM = (1 << 80) - 1 & ~(0xF << 76 | 0x3 << 62)
+_VERSION = 0x7 << 76 | 0x2 << 62
+"""Version 7, variant 2."""
 
 
 def to_us(at: datetime) -> int:

@@ -6,7 +6,7 @@ import functools
 import logging
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from meter.answered import Receipt
 from meter.asked import looked_at, text_of
@@ -28,14 +28,10 @@ log = logging.getLogger("meter")
 class Journaled(Attempt):
     """A call under way, of which nothing is known yet but whose it is and what it asks."""
 
+    reads_late: ClassVar[bool] = True
     behind: Behind
     _receipt: Receipt | None = None
     _is_looked_at: bool = False
-
-    @property
-    def is_known(self) -> bool:
-        """True where others can find the call while it is in flight."""
-        return True
 
     @property
     def is_over(self) -> bool:
@@ -47,11 +43,6 @@ class Journaled(Attempt):
         """The entry, or what stands for it; None while the call is under way."""
         return self.entry or self._receipt
 
-    @property
-    def reads_late(self) -> bool:
-        """True where an answer's usage may be read behind it."""
-        return True
-
     def begin(self) -> None:
         """Put the call into the journal before it is sent; raise OSError where that cannot be written."""
         asked = self.asked
@@ -60,7 +51,11 @@ class Journaled(Attempt):
             *(asked.id.hex, to_us(asked.at), who.user, who.team, who.session, who.purpose, who.tags, who.claimed_user),
             *(model.asked, model.name, model.provider, self.streams),
         )
-        self.behind.begin(asked.id, begun.line(), self)
+        try:
+            self.behind.begin(asked.id, begun.line(), self)
+        except BaseException:  # a signal's handler ended it: it is not sent
+            self.behind.settled(asked.id)
+            raise
 
     def reserve_late(self) -> None:
         """Write the hold of a call that takes a while."""

@@ -27,9 +27,7 @@ ENDED = timedelta(minutes=1)
 """A step that begins after its outer call has ended, since that gave up, is one for so long."""
 HEADER = "x-meter-call"
 """The header that names the outer call: the id of its hold and entry."""
-SIGNED = ("x-amz-date", "signature", "content-digest", "digest")
-"""Headers that vouch for a request: it must arrive as it was written."""
-_HEADER, _SIGNED = HEADER.encode(), tuple(name.encode() for name in SIGNED)
+_HEADER = HEADER.encode()
 
 
 def outer_call(ledger: Callable[[], Ledger]) -> UUID | None:
@@ -54,10 +52,23 @@ async def outer_call_async(ledger: Callable[[], Ledger]) -> UUID | None:
 
 def tell(http: Any, call: UUID) -> None:
     """Name a call to the server that an HTTP request goes to; a vendor is told nothing."""
-    # once for all names: each that httpx is asked for it encodes, and walks through them
-    names = {name.lower() for name, _ in http.headers.raw}
+    names = _names(http)
     if provider_of_host(http.url.host) is not None:
         if _HEADER in names:  # a proxy that forwards the headers of its clients would tell
             del http.headers[HEADER]
-    elif names.isdisjoint(_SIGNED):
-        http.headers[HEADER] = str(call)
+    elif not _vouch(names):
+        http.headers[HEADER] = call.hex
+
+
+def is_signed(http: Any) -> bool:
+    """Tell whether headers vouch for an HTTP request: it must arrive as it was written."""
+    return _vouch(_names(http))
+
+
+def _names(http: Any) -> bytes:
+    # once for all: for each name that httpx is asked for it walks through them
+    return b" ".join(dict(http.headers.raw)).lower()
+
+
+def _vouch(names: bytes) -> bool:
+    return b"x-amz-date" in names or b"signature" in names or b"digest" in names  # content-digest too

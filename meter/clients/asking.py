@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from meter.clients.endpoints import ASK_FOR_USAGE, endpoint_at
 from meter.model import provider_of_host
-from meter.outer import SIGNED
+from meter.outer import is_signed
 from meter.usage.events import decoded
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def asked_for_usage(http: Any, asking: Asking) -> Any | None:
         return None
     options = asking.body.get("stream_options")
     options = options if isinstance(options, dict) else {}
-    if options.get("include_usage") or any(name in http.headers for name in SIGNED):
+    if options.get("include_usage") or is_signed(http):
         return None
     edited = {**asking.body, "stream_options": {**options, "include_usage": True}}
     headers = [(name, value) for name, value in http.headers.raw if name.lower() not in _LENGTHS]

@@ -75,6 +75,18 @@ class Whole(Said):
         return reading
 
 
+def read_late(attempt: Attempt, content: bytes) -> Ending | None:
+    """Return the ending of an answer that is there at once and can be read behind it; None where it cannot."""
+    body = decoded(content) if content.startswith(b"{") else None
+    if not isinstance(body, dict) or (gist := gist_of(body)) is None:
+        return None
+    return Ending(outcome="ok", unread=Unread(gist, functools.partial(_whole, attempt, body)))
+
+
+def _whole(attempt: Attempt, body: dict[str, Any]) -> Whole:
+    return Whole(body, attempt.asked.model.provider or None)
+
+
 class Heard:
     """The bytes of one answer, gathered while they pass."""
 
@@ -124,16 +136,9 @@ class Heard:
 
     def complete(self, content: bytes) -> Ending:
         """Return the ending of an answer that is there at once."""
-        if self.attempt.reads_late and not self.events:
-            body = decoded(content) if content.startswith(b"{") else None
-            if isinstance(body, dict) and (gist := gist_of(body)) is not None:
-                return Ending(outcome="ok", unread=Unread(gist, functools.partial(self._whole, body)))
         if self._is_text:
             self._parts.append(content)
         return self.stopped()
-
-    def _whole(self, body: dict[str, Any]) -> Whole:
-        return Whole(body, self.attempt.asked.model.provider or None)
 
     def whole(self) -> Ending:
         """Return the ending of an answer that is whole."""
@@ -169,7 +174,7 @@ class Heard:
         content = b"".join(self._parts)
         body = None if self.events else decoded(content)
         if isinstance(body, dict):
-            return self._whole(body)
+            return _whole(self.attempt, body)
         choices = self.attempt.request.get("n")
         provider = self.attempt.asked.model.provider or None
         reading = Reading(provider, choices=choices if type(choices) is int and choices > 0 else 1)

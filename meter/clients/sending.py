@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import functools
+import logging
 import sys
 from typing import TYPE_CHECKING, Any, Literal
 
 from meter.answered import remember
 from meter.beginning import begin, begin_async
 from meter.clients.asking import asked_for_usage, read_request
-from meter.clients.heard import Heard
+from meter.clients.heard import Heard, read_late
 from meter.clients.retries import Request, under_request
 from meter.clients.tee import AsyncTee, Hiding, SyncTee, decoder_of, tee_class
 from meter.ending import Ending
-from meter.errors import BudgetExceeded, MeterError
+from meter.errors import BudgetExceeded, MeterError, loggable
 from meter.failure import FIRST_ERROR, answered, outcome_of
 from meter.layer import Layer, is_step
 from meter.outer import outer_call, outer_call_async, tell
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from meter.attempt import Attempt
     from meter.books import Books
     from meter.clients.asking import Asking
+
+log = logging.getLogger("meter")
 
 PACKAGES = frozenset({"httpx", "httpx2"})
 """Packages with one interface under two names."""
@@ -108,9 +111,18 @@ class Sending:
 
     def answered(self, attempt: Attempt, response: Any, *, stream: bool, awaited: bool) -> Ending | None:
         """Return how a sending that was answered ended; None where that waits for a retry, or for its bytes."""
+        try:
+            return self._answered(attempt, response, stream=stream, awaited=awaited)
+        except Exception as error:  # noqa: BLE001  a defect of ours does not take the answer away
+            log.error("The answer of call %s could not be read (%s).", attempt.asked.id, loggable(error))
+            return Ending(outcome="lost", error=type(error).__name__)
+
+    def _answered(self, attempt: Attempt, response: Any, *, stream: bool, awaited: bool) -> Ending | None:
         status = response.status_code
         if status >= FIRST_ERROR:
             return self._failed(answered(status), str(status))
+        if not stream and attempt.reads_late and (ending := read_late(attempt, response.content)) is not None:
+            return ending
         heard = Heard(attempt, self.asking.endpoint, response.headers.get("content-type", ""))
         if not stream:
             return heard.complete(response.content)

@@ -6,7 +6,7 @@ import contextlib
 import os
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from meter.address import file_of
 
@@ -66,9 +66,11 @@ class Journal:
         with self._lock:
             if self._file < 0:
                 self._begin()
-            self._append(line)
-            known = self._open.get(call)
-            self._open[call] = line if known is None else known + line
+            done = os.write(self._file, line)
+            if done < len(line):
+                self._take_back()
+            self._size += done
+            self._open[call] = self._open.get(call, b"") + line
 
     def settled(self, call: UUID) -> None:
         """Note that the entry of a call is written, in the ledger or in the spill; nothing is raised."""
@@ -99,12 +101,9 @@ class Journal:
         if file >= 0:
             os.close(file)
 
-    def _append(self, line: bytes) -> None:
-        done = os.write(self._file, line)
-        if done < len(line):
-            os.ftruncate(self._file, self._size)
-            raise OSError(f"{self._path} took only a part of a line")
-        self._size += done
+    def _take_back(self) -> NoReturn:
+        os.ftruncate(self._file, self._size)
+        raise OSError(f"{self._path} took only a part of a line")
 
     def _begin(self) -> None:
         """Begin a file with the calls that are open, in place of the one before."""
@@ -116,14 +115,17 @@ class Journal:
         # until it is locked it has another name: whoever takes in what is left would take it for that
         made = self._ledger.with_name(f"{self._ledger.name}{INFIX}{self._pid}-{os.urandom(4).hex()}.new")
         self._file = os.open(made, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
-        self._path, self._size = made.with_suffix(".jsonl"), 0
+        size, self._path = self._size, made.with_suffix(".jsonl")
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._append(self._head + b"".join(self._open.values()))
+            lines = self._head + b"".join(self._open.values())
+            self._size = os.write(self._file, lines)
+            if self._size < len(lines):
+                raise OSError(f"{made} took only a part of its lines")
             made.rename(self._path)
         except OSError:
             os.close(self._file)
-            self._file, self._path = before, path
+            self._file, self._path, self._size = before, path, size
             made.unlink(missing_ok=True)
             raise
         if before >= 0 and path is not None:

@@ -29,7 +29,7 @@ class Head(NamedTuple):
 
     def line(self) -> bytes:
         """Return it as a line."""
-        return _line(_HEAD, self)
+        return f"{(_HEAD, *self)!r}\n".encode()
 
 
 class Begun(NamedTuple):
@@ -52,7 +52,7 @@ class Begun(NamedTuple):
 
     def line(self) -> bytes:
         """Return it as a line."""
-        return _line(_BEGUN, self)
+        return f"{(_BEGUN, *self)!r}\n".encode()
 
     @property
     def id(self) -> UUID:
@@ -105,7 +105,7 @@ class Ended(NamedTuple):
 
     def line(self) -> bytes:
         """Return it as a line."""
-        return _line(_ENDED, self)
+        return f"{(_ENDED, *self)!r}\n".encode()
 
     @property
     def id(self) -> UUID:
@@ -128,7 +128,3 @@ def read(line: bytes) -> Head | Begun | Ended:
     if not isinstance(found, Head):
         UUID(found.key)
     return found
-
-
-def _line(kind: str, said: tuple[Any, ...]) -> bytes:
-    return f"{(kind, *said)!r}\n".encode()

@@ -99,11 +99,15 @@ def _unpacked(text: str) -> bytes:
         return b""
 
 
+_DECODER = json.JSONDecoder()
+
+
 def decoded(text: str | bytes) -> Any:
     """Return the value of a JSON text; None for what is none, as the `[DONE]` behind OpenAI's streams."""
     try:
         if type(text) is bytes and text[:1] == b"{" and text[1:2] != b"\0":  # UTF-8: else json looks which it is
-            text = text.decode()
+            # json.loads asks first what it was given, which takes longer than reading a short answer
+            return _DECODER.decode(text.decode())
         return json.loads(text)
     except (ValueError, RecursionError):
         return None
