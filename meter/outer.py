@@ -57,7 +57,7 @@ def tell(http: Any, call: UUID) -> None:
         if _HEADER in names:  # a proxy that forwards the headers of its clients would tell
             del http.headers[HEADER]
     elif not _vouch(names):
-        http.headers[HEADER] = call.hex
+        http.headers[HEADER] = str(call)
 
 
 def is_signed(http: Any) -> bool:
