@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -58,19 +59,19 @@ def _at_once(effort: Effort) -> Iterator[Row]:
 
 
 def _around(effort: Effort) -> Iterator[Row]:
-    with Server() as server, Stage() as stage, Stage(settle="before") as before:
+    with Server() as server, Stage() as stage, Stage(settle="before") as before, ExitStack() as ends:
         inserts = Inserts(stage.folder / "bare.db")
 
         def settled(_: object) -> None:
             stage.meter.ledger.span()  # whoever reads waits for what is not yet written
 
         for name, calls, share, pause_s in AROUND:
-            bare, metered = calls(server, stage)
+            bare, metered = calls(server, stage, ends)
             contenders: dict[str, Callable[[], object]] = {
                 "bare": bare,
                 "insert": partial(_both, bare, inserts.insert),
                 "metered": metered,
-                "before": calls(server, before)[1],
+                "before": calls(server, before, ends)[1],
             }
             times = take_turns(contenders, effort.rounds, warm_up=20, pause_s=pause_s, after=settled)
             usual = medians(times)["bare"] / 1e3
@@ -142,7 +143,7 @@ def _both(first: Callable[[], object], second: Callable[[], object]) -> None:
     second()
 
 
-def _litellm(server: Server, stage: Stage) -> tuple[Callable[[], object], Callable[[], object]]:
+def _litellm(server: Server, stage: Stage, _: ExitStack) -> tuple[Callable[[], object], Callable[[], object]]:
     """Return a bare call of litellm's and the same one metered."""
     import litellm
 
@@ -151,21 +152,21 @@ def _litellm(server: Server, stage: Stage) -> tuple[Callable[[], object], Callab
     return lambda: litellm.completion(**request), lambda: stage.meter.completion(**request)
 
 
-def _openai(server: Server, stage: Stage) -> tuple[Callable[[], object], Callable[[], object]]:
+def _openai(server: Server, stage: Stage, ends: ExitStack) -> tuple[Callable[[], object], Callable[[], object]]:
     """Return a bare call of openai's client and the same one of a client that is metered."""
     import openai
 
-    bare, metered = (openai.OpenAI(base_url=server.api_base, api_key="none") for _ in range(2))
+    bare, metered = (ends.enter_context(openai.OpenAI(base_url=server.api_base, api_key="none")) for _ in range(2))
     stage.meter.wrap(metered)
     request: Any = {"model": MODEL, "messages": [{"role": "user", "content": PROMPT}]}
     return lambda: bare.chat.completions.create(**request), lambda: metered.chat.completions.create(**request)
 
 
-def _anthropic(server: Server, stage: Stage) -> tuple[Callable[[], object], Callable[[], object]]:
+def _anthropic(server: Server, stage: Stage, ends: ExitStack) -> tuple[Callable[[], object], Callable[[], object]]:
     """Return a bare call of anthropic's client, which sends by httpx2, and the same one of a client that is metered."""
     import anthropic
 
-    bare, metered = (anthropic.Anthropic(base_url=server.address, api_key="none") for _ in range(2))
+    bare, metered = (ends.enter_context(anthropic.Anthropic(base_url=server.address, api_key="none")) for _ in range(2))
     stage.meter.wrap(metered)
     request: Any = {"model": MODEL, "max_tokens": 100, "messages": [{"role": "user", "content": PROMPT}]}
     return lambda: bare.messages.create(**request), lambda: metered.messages.create(**request)

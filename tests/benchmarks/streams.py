@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
+from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -113,9 +114,9 @@ def _of_clients(effort: Effort) -> Iterator[Row]:
     import anthropic
     import openai
 
-    with Server() as server, Stage() as stage:
-        chats = [openai.OpenAI(base_url=server.api_base, api_key="none") for _ in range(2)]
-        messages = [anthropic.Anthropic(base_url=server.address, api_key="none") for _ in range(2)]
+    with Server() as server, Stage() as stage, ExitStack() as ends:
+        chats = [ends.enter_context(openai.OpenAI(base_url=server.api_base, api_key="none")) for _ in range(2)]
+        messages = [ends.enter_context(anthropic.Anthropic(base_url=server.address, api_key="none")) for _ in range(2)]
         stage.meter.wrap(chats[1])
         stage.meter.wrap(messages[1])
         request: Any = {"model": MODEL, "messages": [{"role": "user", "content": PROMPT}], "stream": True}
