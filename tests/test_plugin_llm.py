@@ -139,6 +139,70 @@ def test_a_prompt_that_is_broken_off_or_fails_is_an_entry_too(scripted: User, lo
     ]
 
 
+def test_a_provider_that_says_no_usage_is_counted(scripted: User, loopback: Loopback) -> None:
+    loopback.say(usage=None)
+    scripted.llm("-m", "mine", "Say hello.")
+    (entry,) = scripted.entries()
+    assert entry.usage is not None
+    assert (entry.usage.source, entry.usage.output_tokens) == ("counted", 6)  # "Hello there, friend. "
+    assert entry.usage.input_tokens > 3
+
+
+def test_a_stream_that_is_left_is_charged_for_what_arrived(scripted: User) -> None:
+    scripted.done("-c", "import llm\nfor chunk in llm.get_model('mine').prompt('Hi'): break\n")
+    (entry,) = scripted.entries()
+    assert (entry.outcome, entry.usage is not None) == ("cancelled", True)
+    assert entry.usage is not None
+    assert 0 < entry.usage.output_tokens < 5
+
+
+BENEATH = """
+import asyncio, llm, meter, meter_llm, openai
+class Mine(llm.Model):
+    model_id, can_stream = "beneath", True
+    def execute(self, prompt, stream, response, conversation):
+        client = meter.wrap(openai.OpenAI(base_url={base!r}, api_key="none"))
+        messages = [{{"role": "user", "content": prompt.prompt}}]
+        if not stream:
+            yield client.chat.completions.create(model="loop-model", messages=messages).choices[0].message.content
+            return
+        for chunk in client.chat.completions.create(model="loop-model", messages=messages, stream=True):
+            if chunk.choices and chunk.choices[0].delta.content:
+                yield chunk.choices[0].delta.content
+class Awaited(llm.AsyncModel):
+    model_id, can_stream = "awaited", True
+    async def execute(self, prompt, stream, response, conversation):
+        client = meter.wrap(openai.AsyncOpenAI(base_url={base!r}, api_key="none"))
+        messages = [{{"role": "user", "content": prompt.prompt}}]
+        answer = await client.chat.completions.create(model="loop-model", messages=messages)
+        yield answer.choices[0].message.content
+async def ask():
+    print(await Awaited().prompt("Hi").text())
+print(Mine().prompt("Hi", stream=False).text())
+print(Mine().prompt("Hi").text())
+asyncio.run(ask())
+answer = meter.wrap(openai.OpenAI(base_url={base!r}, api_key="none")).chat.completions.create(
+    model="loop-model", messages=[{{"role": "user", "content": "Hi"}}])
+"""
+
+
+def test_a_wrapped_client_beneath_leaves_no_second_entry(scripted: User, loopback: Loopback) -> None:
+    said = scripted.done("-c", BENEATH.format(base=loopback.api_base))
+    assert [line.strip() for line in said.splitlines()] == ["Hello there, friend."] * 3
+    entries = scripted.entries()
+    assert [(each.source, each.outcome) for each in entries[:3]] == [("llm", "ok")] * 3
+    assert [each.user for each in entries[:3]] == ["login"] * 3
+    # a call of the program's own, after them
+    assert [each.source for each in entries[3:]] == ["meter"]
+
+
+def test_a_prompt_whose_process_is_killed_is_no_answer_that_was_free(scripted: User) -> None:
+    killed = "import llm, os\nfor chunk in llm.get_model('mine').prompt('Hi'): os.kill(os.getpid(), 9)\n"
+    assert scripted.run("-c", killed).returncode < 0
+    scripted.meter("ledger", "recover")
+    assert [(each.user, each.outcome) for each in scripted.entries()] == [("login", "abandoned")]
+
+
 def test_nothing_of_what_is_said_is_kept(scripted: User, loopback: Loopback) -> None:
     loopback.say(text="An answer-of-mine here.")
     scripted.llm("-m", "mine", "A question-of-mine?")
@@ -160,8 +224,8 @@ def test_details_of_other_providers_are_read_as_theirs() -> None:
     code = """
 import json, types, meter, meter_llm
 def read(details):
-    usage = meter_llm._usage(types.SimpleNamespace(input_tokens=100, output_tokens=20, token_details=details))
-    found = meter.usage_of(usage)
+    told = {"input_tokens": 100, "output_tokens": 20, "token_details": details}
+    found = meter.usage_of(meter_llm.answer_of(types.SimpleNamespace(**told, _chunks=["Hi"], resolved_model=None)))
     return [found.input_tokens, found.cache_read_tokens, found.output_tokens, found.reasoning_tokens]
 print(json.dumps([read(each) for each in (
     None,

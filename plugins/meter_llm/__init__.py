@@ -10,8 +10,6 @@ import asyncio
 import functools
 import getpass
 import logging
-import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("meter")
 
+GIVEN_UP = (GeneratorExit, KeyboardInterrupt, asyncio.CancelledError)
 NAMES = {"llm", "meter_llm"}
 """What this plugin may be enabled as."""
 SHAPES = (
@@ -38,8 +37,9 @@ SHAPES = (
 
 @functools.cache
 def metered() -> meter.Meter:
-    """Return the Meter of this process."""
-    return meter.Meter()
+    """Return the Meter of this process; a command counts only what no provider says: counting loads a vocabulary."""
+    chosen = meter.Meter()
+    return meter.Meter(count="missing") if chosen.settings.count == "always" else chosen
 
 
 @llm.hookimpl
@@ -100,7 +100,7 @@ def _replace(kind: type, name: str, made: Any) -> None:
 
 def _done(own: Any) -> Any:
     def on_done(response: Any) -> None:
-        record(response)
+        _end(response)
         own(response)
 
     return on_done
@@ -108,7 +108,7 @@ def _done(own: Any) -> Any:
 
 def _done_async(own: Any) -> Any:
     async def on_done(response: Any) -> None:
-        await asyncio.to_thread(record, response)
+        await asyncio.to_thread(_end, response)
         await own(response)
 
     return on_done
@@ -116,10 +116,14 @@ def _done_async(own: Any) -> Any:
 
 def _events(own: Any) -> Any:
     def iter_events(response: Any) -> Iterator[Any]:
+        _enter(response)
+        _begin(response)
         try:
-            yield from own(response)
+            for event in own(response):
+                _hear(response)
+                yield event
         except BaseException as error:
-            record(response, error)
+            _end(response, error)
             raise
 
     return iter_events
@@ -127,11 +131,14 @@ def _events(own: Any) -> Any:
 
 def _events_async(own: Any) -> Any:
     async def watched(response: Any, generator: Any) -> AsyncIterator[Any]:
+        _enter(response)
+        await asyncio.to_thread(_begin, response)
         try:
-            async for chunk in generator:
-                yield chunk
+            async for event in generator:
+                _hear(response)
+                yield event
         except BaseException as error:
-            record(response, error)
+            _end(response, error)
             raise
 
     def ensure(response: Any) -> None:
@@ -143,41 +150,78 @@ def _events_async(own: Any) -> Any:
     return ensure
 
 
-def record(response: Any, error: BaseException | None = None) -> None:
+def _enter(response: Any) -> None:
+    """Note a prompt in the task that will send it: what meter meets beneath leaves no entry of its own."""
+    try:
+        call = metered().observe(request_of(response), source="llm", source_key=response.id)
+        call.enter()
+        response._meter_call = call
+    except Exception as failure:  # noqa: BLE001  metering never breaks a prompt
+        _warn(failure)
+
+
+def _begin(response: Any) -> None:
+    try:
+        if (call := getattr(response, "_meter_call", None)) is not None:
+            call.begin()
+    except (meter.BudgetExceeded, meter.LedgerError):  # a ledger that settings demand: all else is caught here
+        del response._meter_call
+        raise
+    except Exception as failure:  # noqa: BLE001  metering never breaks a prompt
+        del response._meter_call
+        _warn(failure)
+
+
+def _hear(response: Any) -> None:
+    if (call := getattr(response, "_meter_call", None)) is not None:
+        call.streams()
+
+
+def _end(response: Any, error: BaseException | None = None) -> None:
     """Write the entry of a response that is done, or that was broken off; whatever goes wrong, the prompt goes on."""
     try:
-        metered().record(**call_of(response), **_ending(error))
+        call = response.__dict__.pop("_meter_call", None)
+        if call is None:
+            return
+        answer, has_begun = answer_of(response), bool(response._chunks)
+        if error is None:
+            call.finish(answer)
+        elif has_begun or isinstance(error, GIVEN_UP):
+            call.break_off(answer, None if isinstance(error, GeneratorExit) else error)
+        else:
+            call.fail(error)
     except Exception as failure:  # noqa: BLE001  metering never breaks a prompt
-        log.warning("A prompt of llm could not be metered (%s).", type(failure).__name__)
+        _warn(failure)
 
 
-def call_of(response: Any) -> dict[str, Any]:
-    """Return what meter.record takes of a response; of its texts nothing."""
-    model = response.model
-    begun = getattr(response, "_start_utcnow", None) or datetime.now(UTC)
-    ended = getattr(response, "_end", None) or time.monotonic()
-    started = getattr(response, "_start", None)
+def _warn(failure: Exception) -> None:
+    log.warning("A prompt of llm could not be metered (%s).", type(failure).__name__)
+
+
+def request_of(response: Any) -> dict[str, Any]:
+    """Return a prompt as `meter.completion` would be given it."""
+    model, conversation = response.model, response.conversation
     return {
-        "source": "llm",
-        "source_key": response.id,
-        "model": response.resolved_model or getattr(model, "model_name", None) or model.model_id,
-        "provider": _provider(model),
+        "model": getattr(model, "model_name", None) or model.model_id,
+        "messages": [
+            {"role": each.role, "content": "\n".join(text for part in each.parts if (text := _text_of(part)))}
+            for each in response.prompt.messages
+        ],
         "user": payer(),
-        "session": getattr(response.conversation, "id", None),
-        "usage": _usage(response),
-        "at": begun,
-        "latency_ms": None if started is None else int((ended - started) * 1000),
+        "metadata": {"session": getattr(conversation, "id", None)},
+        "custom_llm_provider": _provider(model),
     }
 
 
-def _ending(error: BaseException | None) -> dict[str, Any]:
-    if error is None:
-        return {}
-    if isinstance(error, (GeneratorExit, KeyboardInterrupt, asyncio.CancelledError)):
-        outcome = "cancelled"
-    else:  # what a server answered with an error was not processed; of all else nobody knows
-        outcome = "refused" if isinstance(getattr(error, "status_code", None), int) else "lost"
-    return {"outcome": outcome, "error": type(error).__name__}
+def _text_of(part: Any) -> str:
+    """Return what a part of a message says: a text, or what a tool answered."""
+    return str(getattr(part, "text", None) or getattr(part, "output", None) or "")
+
+
+def answer_of(response: Any) -> dict[str, Any]:
+    """Return an answer in OpenAI's shape, with its usage as the provider said it."""
+    message = {"content": "".join(response._chunks)}
+    return {"model": response.resolved_model, "choices": [{"message": message}], **(_usage(response) or {})}
 
 
 def _usage(response: Any) -> dict[str, Any] | None:
