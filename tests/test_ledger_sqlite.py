@@ -418,8 +418,8 @@ class TestPlans:
         by_user = explain(ledger, *summing.statement(piece, Query(by=("user",)), Filter({})))
         assert by_user.index("SEARCH months USING PRIMARY KEY") < by_user.index("USE TEMP B-TREE FOR GROUP BY")
         assert "CO-ROUTINE" in by_user
-        by_model = explain(ledger, *summing.statement(piece, Query(by=("model",)), Filter({})))
-        assert "CO-ROUTINE" not in by_model
+        for by in (("model",), ("user", "team", "model"), ("user", "team", "model", "provider", "price", "bracket")):
+            assert "CO-ROUTINE" not in explain(ledger, *summing.statement(piece, Query(by=by), Filter({})))
 
     @pytest.mark.parametrize(
         ("where", "index"), [({"session": 7}, "entries_session"), ({"user": 7, "session": 0}, "entries_user")]
