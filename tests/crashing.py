@@ -63,8 +63,17 @@ class Answering:
     @property
     def call(self) -> dict[str, Any]:
         """The arguments that lead a litellm call there."""
-        server = {"model": "openai/m", "api_base": f"http://127.0.0.1:{self._port}/v1", "api_key": "key"}
-        return {**server, "messages": HELLO, "max_tokens": ANSWERED}
+        return {**self.body, "model": "openai/m", "api_base": self.address, "api_key": "key"}
+
+    @property
+    def address(self) -> str:
+        """The base URL of its API."""
+        return f"http://127.0.0.1:{self._port}/v1"
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """What a client asks it."""
+        return {"model": "m", "messages": HELLO, "max_tokens": ANSWERED}
 
     def requests(self, at_least: int = 0) -> int:
         """Return how many requests have arrived, once that many have."""

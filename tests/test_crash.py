@@ -57,8 +57,11 @@ def test_the_crash_loop_finds_nothing_lost_and_nothing_doubled() -> None:
     )
     assert done.returncode == 0, done.stderr + done.stdout
     tally = json.loads(done.stdout)
-    assert set(tally["kills"]) == {"calls", "threads", "making", "recovery", "spilling"}
-    assert sum(tally["kills"].values()) == 10
+    assert set(tally["kills"]) == {
+        *("calls", "threads", "making", "recovery", "spilling"),
+        *("wrapped", "awaited", "taking"),
+    }
+    assert sum(tally["kills"].values()) in {10, 11}, "one round kills two"
     assert (tally["lost"], tally["doubled"], tally["wrong"]) == (0, 0, [])
     assert tally["answered"] > 0
     assert tally["recovered"] > 0

@@ -199,14 +199,14 @@ HEAD = Head(environment="test", host="h").line()
 
 
 def test_a_call_whose_end_nobody_saw_is_abandoned(fresh_db: Path) -> None:
-    call = begun()
+    call = begun(streams=True)
     meter.open_ledger(fresh_db).close()
     left(fresh_db, HEAD + call.line())
     with closing(meter.open_ledger(fresh_db)) as ledger:
         (entry,) = ledger.entries(Query())
         assert ledger.taken_in == 1
     assert (entry.id, entry.outcome, entry.user, entry.nanos) == (call.id, "abandoned", "alice", None)
-    assert (entry.environment, entry.host) == ("test", "h")
+    assert (entry.environment, entry.host, entry.flags) == ("test", "h", ("recovered", "stream"))
     assert journals(fresh_db) == []
 
 

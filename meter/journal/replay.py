@@ -33,8 +33,9 @@ class Told:
 def entry_from(begun: Begun, ended: Ended | None, head: Head, book: PriceBook) -> Entry:
     """Return the entry of a call: of one that did not end, an `abandoned` one, of which nobody knows what it cost."""
     facts = _facts(begun, head)
+    flags = {RECOVERED, *(("stream",) if begun.streams else ())}
     if ended is None:
-        return Entry(**facts, outcome="abandoned", model=shortened(begun.model.name))
+        return Entry(**facts, outcome="abandoned", model=shortened(begun.model.name), flags=tuple(sorted(flags)))
     told, who = _told(begun, ended), begun.who
     served = resolve(told.model, provider=begun.model.provider).name if told.model else begun.model.name
     model, price = book.served(begun.model, served, begun.at, user=who.user, team=who.team)
@@ -46,7 +47,8 @@ def entry_from(begun: Begun, ended: Ended | None, head: Head, book: PriceBook) -
         cost = Cost("priced", 0, price.currency if price else None, price)
     else:
         cost = cost_of(usage, price) if usage else Cost("unpriced", None, None, None)
-    flags = {RECOVERED, *(("stream",) if begun.streams else ()), *(("clamped",) if usage and usage.clamped else ())}
+    if usage and usage.clamped:
+        flags.add("clamped")
     return Entry(
         **facts,
         outcome=ended.outcome,
