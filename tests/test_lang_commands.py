@@ -135,3 +135,21 @@ def test_a_conversation_says_what_it_has_cost(fresh_db: Path, capsys: pytest.Cap
         assert talk.cost().startswith("本次会话：1 个回答，输入 ")
     metered.close()
     assert "无归属" in capsys.readouterr().err
+
+
+def test_a_doctor_says_what_is_wrong_and_what_to_do(ledger_path: Path) -> None:
+    lately = f"{datetime.now(UTC):%Y-%m-%d}T00:00:00Z"
+    done("ledger", "import", "csv", file("calls.csv", CALLS.replace("2026-11-04T10:00:00Z", lately)))
+    ledger_path.chmod(0o644)
+    english, whole = run("doctor"), run("doctor", "--json")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("METER_LANG", "zh")
+        chinese, machine = run("doctor"), run("doctor", "--json")
+    assert [each.exit_code for each in (english, chinese, whole, machine)] == [3] * 4
+    assert "所有者以外的人可以使用账本：其权限为 0644。\n   chmod 600 " in chinese.stdout
+    assert "“my-model”没有单价：1 次调用，输入 600 词元，输出 100，未计入合计。" in chinese.stdout
+    titles = [line.split()[0] for line in chinese.stdout.split("\n\n")[0].splitlines() if not line.startswith(" ")]
+    assert all(re.match("[\u4e00-\u9fff]", title) for title in titles), titles
+    assert len(chinese.stdout.splitlines()) == len(english.stdout.splitlines())
+    # what machines read is English
+    assert not re.search("[\u4e00-\u9fff]", machine.stdout)

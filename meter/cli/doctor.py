@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import click
 
 from meter.cli.options import ledger_option, put, reading, settings_for
+from meter.lang import spoken
 
 
 @click.command(epilog="Example: meter doctor --json")
@@ -26,7 +29,9 @@ def doctor(ctx: click.Context, prices: bool, shows_drift: bool, as_json: bool, l
     from meter.reports.doctor import examine
     from meter.reports.render import json_document
 
-    health = examine(settings_for(ledger), count_all=prices)
+    settings = settings_for(ledger)
+    with spoken("en") if as_json else nullcontext():
+        health = examine(settings, count_all=prices)
     put(json_document(health.record()) if as_json else health.screen())
     if health.problems:
         ctx.exit(3)

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 from meter import spill
 from meter import unreached as notes
 from meter.journal.file import journals
+from meter.lang import say, term
 from meter.ledger import open_ledger
 from meter.ledger.place import NETWORK, VANISHING
 from meter.reports.checks import Check, Problem, counted
+from meter.reports.wording import joined
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,10 +54,14 @@ def place(where: Place, kind: str, *, refused: bool = False) -> Check:
         "mode": mode,
         "free_bytes": shutil.disk_usage(folder).free,
     }
-    parts = [f"{kind or 'unknown'} file system", f"mode {mode}" if mode else "", f"{_size(facts)} free"]
-    lines = [str(where.path), ", ".join(filter(None, parts))]
+    parts = [
+        say("{kind} file system", kind=kind or term("unknown")),
+        say("mode {mode}", mode=mode) if mode else "",
+        say("{size} free", size=_size(facts)),
+    ]
+    lines = [str(where.path), joined(filter(None, parts))]
     if not exists:
-        lines.append("not made yet: the first call makes it")
+        lines.append(say("not made yet: the first call makes it"))
     return Check("place", facts, tuple(lines), tuple(_problems(facts, folder, refused=refused)))
 
 
@@ -71,16 +77,20 @@ def spilled(settings: Settings) -> Check:
     """Look at the rows that could not be written into the ledger."""
     rejected = spill.rejected_file(settings.ledger)
     rows, refused = spill.count(settings.ledger) + _left_behind(settings), spill.rejected(settings.ledger)
-    lines, problems = ["no row"], []
+    lines, problems = [say("no row")], []
     if rows:
-        lines = [f"{counted(rows, 'row')} beside the ledger"]
-        problems.append(Problem(f"{lines[0]} could not be written into it: in no report.", RECOVER))
+        waiting = counted(rows, "row")
+        lines = [say("{rows} beside the ledger", rows=waiting)]
+        what = say("{rows} beside the ledger could not be written into it: in no report.", rows=waiting)
+        problems.append(Problem(what, RECOVER))
     if settings.spill == "stderr":
-        lines.append("those to come go to stderr, where nothing counts them")
+        lines.append(say("those to come go to stderr, where nothing counts them"))
     if refused:
-        lines.append(f"{counted(refused, 'row')} rejected")
-        what = f"{counted(refused, 'row')} from beside the ledger rejected: no entry, or one that it refused."
-        problems.append(Problem(what, f"Look into {rejected}, and remove it when that is settled."))
+        rows_said = counted(refused, "row")
+        lines.append(say("{rows} rejected", rows=rows_said))
+        what = say("{rows} from beside the ledger rejected: no entry, or one that it refused.", rows=rows_said)
+        remedy = say("Look into {file}, and remove it when that is settled.", file=rejected)
+        problems.append(Problem(what, remedy))
     facts = {"rows": rows, "rejected_rows": refused, "rejected_file": str(rejected), "to": settings.spill}
     return Check("spilled", facts, tuple(lines), tuple(problems))
 
@@ -92,28 +102,30 @@ def unreached(settings: Settings) -> Check:
     problems = [
         Problem(f"{each['program']} on {each['host']}: {kept}", remedy) for each in facts for kept in each["kept"]
     ]
-    line = (
-        f"{counted(len(problems), 'place')} in {', '.join(each['program'] for each in facts)}" if facts else "nothing"
-    )
+    programs = joined(each["program"] for each in facts)
+    places = counted(len(problems), "place")
+    line = say("{places} in {programs}", places=places, programs=programs) if facts else say("no place")
     return Check("unreached", facts, (line,), tuple(problems))
 
 
 def _problems(facts: dict[str, Any], folder: Path, *, refused: bool) -> Iterator[Problem]:
     kind, mode, path = facts["file_system"], facts["mode"], facts["path"]
     if facts["network"] and not refused:
-        yield Problem(f"SQLite's WAL can lose rows on a {kind} file system.", _ELSEWHERE)
+        yield Problem(say("SQLite's WAL can lose rows on a {kind} file system.", kind=kind), term(_ELSEWHERE))
     if facts["vanishes"]:
-        yield Problem(f"The ledger will end with its container or machine: it is on a {kind} file system.", _ELSEWHERE)
+        what = say("The ledger will end with its container or machine: it is on a {kind} file system.", kind=kind)
+        yield Problem(what, term(_ELSEWHERE))
     if not facts["writable"]:
-        what = f"{path if facts['exists'] else folder} or its folder may not be written by this user."
-        remedy = "Ask its owner for the right to write it, or name another file with METER_LEDGER or --ledger."
+        it = path if facts["exists"] else folder
+        what = say("{path} or its folder may not be written by this user.", path=it)
+        remedy = say("Ask its owner for the right to write it, or name another file with METER_LEDGER or --ledger.")
         yield Problem(what, remedy)
     if mode and int(mode, 8) & 0o077:
-        yield Problem(
-            f"Others than its owner may use the ledger: its mode is {mode}.", f"chmod 600 {shlex.quote(path)}"
-        )
+        what = say("Others than its owner may use the ledger: its mode is {mode}.", mode=mode)
+        yield Problem(what, f"chmod 600 {shlex.quote(path)}")
     if facts["free_bytes"] < ENOUGH_BYTES:
-        yield Problem(f"The disk of the ledger is nearly full: {_size(facts)} free.", f"Make room for {folder}.")
+        what = say("The disk of the ledger is nearly full: {size} free.", size=_size(facts))
+        yield Problem(what, say("Make room for {folder}.", folder=folder))
 
 
 def _size(facts: dict[str, Any]) -> str:

@@ -10,10 +10,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from meter.hold import is_gone
+from meter.lang import say, term
 from meter.ledger.query import Query
 from meter.period import show
 from meter.pricebook import PriceBook
 from meter.reports.ask import label_shown
+from meter.reports.wording import joined
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -81,8 +83,9 @@ def schema(about: About) -> Check:
     """Look at what the ledger says of itself."""
     info = about.ledger.info()
     counts = [counted(info[f"{what}s"], what) for what in ("user", "plan", "subscription")]
-    entries = "1 entry" if info["entries"] == 1 else f"{info['entries']:,} entries"
-    line = ", ".join([str(info["schema"]), entries, *counts, f"{info['size_bytes']:,} bytes", f"zone {info['zone']}"])
+    entries = say("1 entry" if info["entries"] == 1 else "{count:,} entries", count=info["entries"])
+    size, zone = say("{count:,} bytes", count=info["size_bytes"]), say("zone {name}", name=info["zone"])
+    line = joined([str(info["schema"]), entries, *counts, size, zone])
     return Check("schema", info, (line,))
 
 
@@ -90,11 +93,12 @@ def last_entry(about: About) -> Check:
     """Look at the entry that was written last."""
     found = about.ledger.find("last")
     if not found:
-        return Check("last_entry", None, ("none yet",))
+        return Check("last_entry", None, (say("none yet"),))
     last = found[0]
     names = ("at", "user", "model", "provider", "outcome", "source", "host", "environment")
-    model = f"{last.model} at {last.provider or 'an unknown provider'}"
-    line = ", ".join([about.show(last.at), label_shown("user", last.user), model, last.outcome])
+    provider = last.provider or say("an unknown provider")
+    model = say("{model} at {provider}", model=last.model, provider=provider)
+    line = joined([about.show(last.at), label_shown("user", last.user), model, term(last.outcome)])
     return Check("last_entry", {"id": str(last.id), **{name: getattr(last, name) for name in names}}, (line,))
 
 
@@ -102,26 +106,31 @@ def seen(about: About) -> Check:
     """Look at where the newest entries are from."""
     hosts = Counter(entry.host for entry in about.recent if entry.host)
     environments = Counter(entry.environment for entry in about.recent)
-    line = ", ".join(filter(None, [_named("host", hosts), _named("environment", environments)]))
+    line = joined(filter(None, [_named("host", hosts), _named("environment", environments)]))
     facts = {"entries": len(about.recent), "hosts": dict(hosts), "environments": dict(environments)}
-    return Check("seen", facts, (line or "nothing yet",))
+    return Check("seen", facts, (line or say("nothing yet"),))
 
 
 def overhead(about: About) -> Check:
     """Look at the time that meter itself took for the newest calls: percentiles by nearest rank."""
     took = sorted(each.overhead_us for each in about.recent if each.kind == "call" and each.overhead_us is not None)
     if not took:
-        return Check("overhead", {"calls": 0, "p50_us": None, "p95_us": None, "p99_us": None}, ("no call yet",))
+        return Check("overhead", {"calls": 0, "p50_us": None, "p95_us": None, "p99_us": None}, (say("no call yet"),))
     at = {percent: took[(len(took) * percent - 1) // 100] for percent in (50, 95, 99)}
-    line = ", ".join(f"p{percent} {us:,} µs" for percent, us in at.items())
+    line = joined(f"p{percent} {us:,} µs" for percent, us in at.items())
     problems = []
     if at[50] > SLOW_US and len(took) >= FEW:
-        remedy = "Keep the ledger on a faster disk; where prompts are long, set METER_COUNT=missing."
+        remedy = say("Keep the ledger on a faster disk; where prompts are long, set METER_COUNT=missing.")
         if about.settings.durability == "power":
-            remedy = "Set METER_DURABILITY=process, or keep the ledger on a faster disk: each call waits for it."
-        problems.append(Problem(f"meter takes {at[50]:,} µs of half of the calls or more.", remedy))
+            remedy = say("Set METER_DURABILITY=process, or keep the ledger on a faster disk: each call waits for it.")
+        problems.append(Problem(say("meter takes {us:,} µs of half of the calls or more.", us=at[50]), remedy))
     facts = {"calls": len(took), **{f"p{percent}_us": us for percent, us in at.items()}}
-    return Check("overhead", facts, (f"{line} of the last {counted(len(took), 'call')}",), tuple(problems))
+    return Check(
+        "overhead",
+        facts,
+        (say("{times} of the last {calls}", times=line, calls=counted(len(took), "call")),),
+        tuple(problems),
+    )
 
 
 def in_flight(about: About) -> Check:
@@ -139,10 +148,14 @@ def in_flight(about: About) -> Check:
         "owners": [dict(zip(names, (*owner, calls), strict=True)) for owner, calls in owners.items()],
     }
     if not holds:
-        return Check("in_flight", facts, ("no call",))
-    line = f"{counted(len(holds), 'call')}, the oldest since {about.show(holds[0].at)}"
+        return Check("in_flight", facts, (say("no call"),))
+    calls, since = counted(len(holds), "call"), about.show(holds[0].at)
+    line = say("{calls}, the oldest since {since}", calls=calls, since=since)
     over = sum(map(max, gone, expired))
-    what = f"{counted(over, 'call')} in flight: the process is gone or the time is over; the cost is in no report."
+    what = say(
+        "{calls} in flight: the process is gone or the time is over; the cost is in no report.",
+        calls=counted(over, "call"),
+    )
     return Check("in_flight", facts, (line,), (Problem(what, "meter ledger recover"),) if over else ())
 
 
@@ -165,7 +178,7 @@ def unpriced(about: About) -> Check:
     facts.sort(key=lambda fact: -fact["calls"])
     wanting = [fact for fact in facts if fact[f"calls_in_{DAYS}_days"] > 0 and not fact["has_rate_now"]]
     calls = counted(sum(fact["calls"] for fact in facts), "call")
-    line = f"{calls} of {counted(len(facts), 'model')}" if facts else "no call"
+    line = say("{calls} of {all}", calls=calls, all=counted(len(facts), "model")) if facts else say("no call")
     return Check("unpriced", facts, (line,), tuple(map(_wanting, wanting)))
 
 
@@ -177,9 +190,11 @@ def unattributed(about: About) -> Check:
 
     of, nobody = count(since=about.since), {"user": None}
     calls = count(since=about.since, where=nobody)
-    line = f"{counted(calls, 'call') if calls else 'no call'} of {of:,} in {DAYS} days"
-    what = f"{counted(calls, 'call')} of {of:,} in {DAYS} days without a user to be held against."
-    remedy = "Give calls user=…, or make them in `with meter.attribute(user=…)`, or set METER_USER."
+    said = counted(calls, "call")
+    line = say("{calls} of {all:,} in {days} days", calls=said if calls else say("no call"), all=of, days=DAYS)
+    without = "{calls} of {all:,} in {days} days without a user to be held against."
+    what = say(without, calls=said, all=of, days=DAYS)
+    remedy = say("Give calls user=…, or make them in `with meter.attribute(user=…)`, or set METER_USER.")
     facts = {"calls": count(where=nobody), f"calls_in_{DAYS}_days": calls}
     return Check("unattributed", facts, (line,), (Problem(what, remedy),) if calls > 0 else ())
 
@@ -188,15 +203,33 @@ IN_LEDGER = (schema, last_entry, seen, overhead, in_flight, unpriced, unattribut
 """The checks of what a ledger holds, in the order in which they are shown; each has the name of its function."""
 
 
+COUNTED = {
+    "call": ("1 call", "{count:,} calls"),
+    "user": ("1 user", "{count:,} users"),
+    "plan": ("1 plan", "{count:,} plans"),
+    "subscription": ("1 subscription", "{count:,} subscriptions"),
+    "model": ("1 model", "{count:,} models"),
+    "rate": ("1 rate", "{count:,} rates"),
+    "row": ("1 row", "{count:,} rows"),
+    "place": ("1 place", "{count:,} places"),
+}
+"""What is counted, one of it and several."""
+
+
 def counted(number: Any, what: str) -> str:
     """Return a number of things in words."""
-    return f"1 {what}" if number == 1 else f"{number:,} {what}s"
+    one, many = COUNTED[what]
+    return say(one if number == 1 else many, count=number)
 
 
 def _named(what: str, names: Iterable[str]) -> str:
     each = list(names)
-    more = f" and {len(each) - LISTED:,} more" if len(each) > LISTED else ""
-    return f"{what if len(each) == 1 else f'{what}s'} {', '.join(each[:LISTED])}{more}" if each else ""
+    if not each:
+        return ""
+    names = joined(each[:LISTED])
+    if len(each) > LISTED:
+        names = say("{names} and {count:,} more", names=names, count=len(each) - LISTED)
+    return f"{term(what if len(each) == 1 else f'{what}s')} {names}"
 
 
 def _without_price(ledger: Ledger, since: datetime | None) -> dict[tuple[Any, ...], tuple[int, int, int]]:
@@ -214,10 +247,16 @@ def _without_price(ledger: Ledger, since: datetime | None) -> dict[tuple[Any, ..
 def _wanting(fact: dict[str, Any]) -> Problem:
     """Return the problem of a model that still has no rate."""
     model, provider = fact["model"], fact["provider"]
-    tokens = f"{fact['input_tokens']:,} tokens in, {fact['output_tokens']:,} out"
-    at = f" at {provider}" if provider else ""
-    what = f'"{model or ""}"{at} has no rate: {counted(fact["calls"], "call")}, {tokens}, in no sum.'
+    at = say(" at {provider}", provider=provider) if provider else ""
+    what = say(
+        '"{model}"{at} has no rate: {calls}, {given:,} tokens in, {made:,} out, in no sum.',
+        model=model or "",
+        at=at,
+        calls=counted(fact["calls"], "call"),
+        given=fact["input_tokens"],
+        made=fact["output_tokens"],
+    )
     if not model:
-        return Problem(what, "Name a model in the call.")
+        return Problem(what, say("Name a model in the call."))
     whose = f" --provider {shlex.quote(provider)}" if provider else ""
     return Problem(what, f"meter price set {shlex.quote(model)}{whose} --input RATE --output RATE")

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from meter.address import masked
 from meter.entry import now
 from meter.errors import LedgerError, MeterError
+from meter.lang import say, term
 from meter.ledger import open_ledger, opener_of
 from meter.ledger.place import file_system, place_of
 from meter.reports import beside, installed
 from meter.reports.checks import IN_LEDGER, LISTED, About, Check, Problem
-from meter.reports.render import visible
+from meter.reports.render import led, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -48,11 +49,11 @@ class Health:
     def screen(self) -> Iterator[str]:
         """Yield it line by line for people."""
         for check in self.checks:
-            title = check.name.replace("_", " ").capitalize()
+            title = term(check.name.replace("_", " ").capitalize())
             for place, line in enumerate(check.lines):
-                yield f"{'' if place else title:<{_TITLES}}{visible(line)}\n"
+                yield led("" if place else title, line, _TITLES)
         found = dict.fromkeys(problem for check in self.checks for problem in _first(check.problems))
-        yield "\n" if found else "\nNothing is wrong.\n"
+        yield "\n" if found else f"\n{say('Nothing is wrong.')}\n"
         for number, problem in enumerate(found, 1):
             yield f"{number}. {visible(problem.what)}\n   {visible(problem.remedy)}\n"
 
@@ -106,7 +107,7 @@ def _opened(settings: Settings) -> tuple[Ledger | None, Exception | None]:
 def _outside(settings: Settings, *, refused: bool) -> Check:
     if opener_of(settings.ledger):
         url = masked(settings.ledger)
-        return Check("place", {"url": url}, (f"{url}, opened by a plugin",))
+        return Check("place", {"url": url}, (say("{url}, opened by a plugin", url=url),))
     where = place_of(settings.ledger)
     return beside.place(where, file_system(where.path), refused=refused)
 
@@ -122,7 +123,7 @@ def _inside(ledger: Ledger | None, refusal: Exception | None, at: datetime, sett
             except Exception as error:  # noqa: BLE001  a damaged file shows itself in any way
                 refusal = error
         if refusal is not None:
-            check = replace(check, lines=("cannot be read",), problems=(_refused(refusal, settings),))
+            check = replace(check, lines=(say("cannot be read"),), problems=(_refused(refusal, settings),))
             refusal = None
         yield check
 
@@ -132,13 +133,13 @@ def _guarded(name: str, look: Callable[[], Check], settings: Settings) -> Check:
     try:
         return look()
     except Exception as error:  # noqa: BLE001  as above
-        return Check(name, None, ("cannot be read",), (_refused(error, settings),))
+        return Check(name, None, (say("cannot be read"),), (_refused(error, settings),))
 
 
 def _refused(error: Exception, settings: Settings) -> Problem:
     """Return the problem of a ledger that cannot be used; its error says what would help."""
     what = str(error) if isinstance(error, MeterError) else f"{type(error).__name__}: {error}"
-    return Problem(what, _MEANWHILE[settings.on_unavailable])
+    return Problem(what, term(_MEANWHILE[settings.on_unavailable]))
 
 
 _MEANWHILE = {
@@ -151,5 +152,5 @@ def _first(problems: Sequence[Problem]) -> list[Problem]:
     """Return the problems of a check for a screen: of many the first, and how many more there are."""
     if len(problems) <= LISTED:
         return list(problems)
-    rest = Problem(f"{len(problems) - LISTED:,} more are like it.", "meter doctor --json")
+    rest = Problem(say("{count:,} more are like it.", count=len(problems) - LISTED), "meter doctor --json")
     return [*problems[:LISTED], rest]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from meter.address import masked
+from meter.lang import say, term
 from meter.reports.checks import Check, Problem, counted
 from meter.reports.render import Column, table
 
@@ -50,8 +51,8 @@ def prices(own: Sequence[Price] | None, *, count_all: bool = False) -> Check:
     """
     facts, lines, problems = [_own(own)], [], []
     if own is not None:
-        rates = f"{counted(len(own), 'rate')} of {counted(facts[0]['models'], 'model')}"
-        lines.append(f"user: {rates if own else 'no rate'}")
+        rates, models = counted(len(own), "rate"), counted(facts[0]["models"], "model")
+        lines.append(say("user: {rates} of {models}", rates=rates, models=models) if own else say("user: no rate"))
     for source, package in _published():
         fact: dict[str, Any] = {"source": source.name, "version": version_of(package), "models": None}
         facts.append(fact)
@@ -59,9 +60,9 @@ def prices(own: Sequence[Price] | None, *, count_all: bool = False) -> Check:
         if problem is None and (count_all or package != "genai-prices"):
             fact["models"], problem = _count(source, package)
         problems += [problem] if problem else []
-        known = "not to be used" if problem else "" if fact["models"] is None else counted(fact["models"], "model")
+        known = say("not to be used") if problem else "" if fact["models"] is None else counted(fact["models"], "model")
         name = " ".join(filter(None, [source.name, fact["version"]]))
-        lines.append(f"{name}: {known}" if known else name)
+        lines.append(f"{name}{say(': ')}{known}" if known else name)
     return Check("prices", facts, tuple(lines), tuple(problems))
 
 
@@ -79,11 +80,12 @@ def counting(folder: Path | None) -> Check:
     there = ", ".join(name for name, is_there in found.items() if is_there)
     problems = []
     if facts["tiktoken"] is None:
-        problems.append(Problem("tiktoken is not installed: no token can be counted.", "pip install tiktoken"))
+        problems.append(Problem(say("tiktoken is not installed: no token can be counted."), "pip install tiktoken"))
     if missing:
-        what = f"litellm ships no vocabulary {missing}: our own counts of tokens are estimates."
-        problems.append(Problem(what, _AGAIN.format("litellm")))
-    line = f"tiktoken {facts['tiktoken'] or 'is missing'} with {there or 'no vocabulary'}"
+        what = "litellm ships no vocabulary {names}: our own counts of tokens are estimates."
+        problems.append(Problem(say(what, names=missing), _AGAIN.format("litellm")))
+    version = facts["tiktoken"] or say("is missing")
+    line = say("tiktoken {version} with {names}", version=version, names=there or say("no vocabulary"))
     return Check("counting", facts, (line,), tuple(problems))
 
 
@@ -94,9 +96,15 @@ def packages() -> Check:
         for name, (use, extra) in OPTIONAL.items()
     ]
     lines = tuple(
-        f"{fact['package']} {fact['version']}, for {fact['for']}"
-        if fact["version"]
-        else f"{fact['package']} is missing, for {fact['for']}: pip install 'chat-meter[{fact['extra']}]'"
+        say(
+            "{package} {version}, for {use}"
+            if fact["version"]
+            else "{package} is missing, for {use}: pip install 'chat-meter[{extra}]'",
+            package=fact["package"],
+            version=fact["version"],
+            use=term(str(fact["for"])),
+            extra=fact["extra"],
+        )
         for fact in facts
     )
     return Check("packages", facts, lines)
@@ -109,12 +117,12 @@ def plugins() -> Check:
     failed = [each for each in on if each["state"] != "enabled"]
     problems = [
         Problem(
-            f"The plugin {each['plugin']} {each['state']}.",
-            f"Put that right, or `meter plugins disable {each['plugin']}`: it does nothing as it is.",
+            say("The plugin {name} {state}.", name=each["plugin"], state=each["state"]),
+            say("Put that right, or `meter plugins disable {name}`: it does nothing as it is.", name=each["plugin"]),
         )
         for each in failed
     ]
-    lines = tuple(f"{each['plugin']}: {each['state']}" for each in on) or ("none is enabled",)
+    lines = tuple(f"{each['plugin']}{say(': ')}{term(each['state'])}" for each in on) or (say("none is enabled"),)
     return Check("plugins", facts, lines, tuple(problems))
 
 
@@ -198,10 +206,12 @@ def _published() -> Iterable[tuple[Source, str]]:
 
 def _unusable(package: str, version: str | None) -> Problem | None:
     if version is None and package != "chat-meter":  # from a checkout meter itself may be no distribution
-        return Problem(f"{package} is not installed: its prices are not known.", f"pip install {package}")
+        what = say("{package} is not installed: its prices are not known.", package=package)
+        return Problem(what, f"pip install {package}")
     if (package, version) in MALICIOUS:
-        what = f"{package} {version} is a malicious release that steals keys."
-        return Problem(what, f"pip install --upgrade {package}, and replace every key this machine knew.")
+        what = say("{package} {version} is a malicious release that steals keys.", package=package, version=version)
+        remedy = "pip install --upgrade {package}, and replace every key this machine knew."
+        return Problem(what, say(remedy, package=package))
     return None
 
 
@@ -210,5 +220,6 @@ def _count(source: Source, package: str) -> tuple[int | None, Problem | None]:
     try:
         return len(set(source.names())), None
     except Exception as error:  # noqa: BLE001  whatever a foreign package's data does is what is looked for
-        what = f"The prices of {source.name} cannot be read ({type(error).__name__}: {error})."
+        why = f"{type(error).__name__}: {error}"
+        what = say("The prices of {source} cannot be read ({why}).", source=source.name, why=why)
         return None, Problem(what, _AGAIN.format(package))
