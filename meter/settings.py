@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from meter.address import file_of, masked
 from meter.errors import SettingsError, suggest
+from meter.folders import is_same, path_of, user_folder, working_folder
 from meter.lang import TAGS
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class Settings:
         for name, value in values.items():
             _check_name(name, f'"{name}"')
             if value is not None:
-                checked[name] = _check(name, value, f"The setting {name}", _working_folder(None))
+                checked[name] = _check(name, value, f"The setting {name}", working_folder(None))
                 laid[name] = "flag"
         return replace(self, **checked, origins=MappingProxyType(laid))
 
@@ -113,20 +113,20 @@ def load(environ: Mapping[str, str] | None = None, folder: str | Path | None = N
     `folder` is the working folder; without it the process's own.
     """
     environ = os.environ if environ is None else environ
-    here = _working_folder(folder)
+    here = working_folder(folder)
     values: dict[str, str] = {}
     origins = dict.fromkeys(SETTINGS, "default")
     config, named = _config_file(environ, here)
     if config:
         _take(values, origins, config, must_exist=named)
-    if config is None or not _is_same(here / FILE, config):
+    if config is None or not is_same(here / FILE, config):
         _take(values, origins, here / FILE, presentation_only=True)
     for name, setting in SETTINGS.items():
         if given := environ.get(setting.variable):
             values[name] = _check(name, given, setting.variable, here)
             origins[name] = "environment"
     if "ledger" not in values:
-        data = _user_folder("data", environ)
+        data = user_folder("data", environ)
         if data is None:
             raise SettingsError("No home folder is known to keep the ledger in; set METER_LEDGER to a path.")
         values["ledger"] = str(data / "ledger.db")
@@ -135,7 +135,7 @@ def load(environ: Mapping[str, str] | None = None, folder: str | Path | None = N
 
 def config_path(environ: Mapping[str, str] | None = None) -> Path:
     """Return the meter.toml that is read for all settings, whether it is there or not."""
-    path, _ = _config_file(os.environ if environ is None else environ, _working_folder(None))
+    path, _ = _config_file(os.environ if environ is None else environ, working_folder(None))
     if path is None:
         raise SettingsError("No home folder is known to keep meter.toml in; set METER_CONFIG to a path.")
     return path
@@ -235,7 +235,7 @@ def _check(name: str, value: object, what: str, folder: Path) -> str:
     if name == "zone":
         _check_zone(value, what)
     file = file_of(value) if name == "ledger" else None
-    return value if file is None else str(_path(file, what, folder))
+    return value if file is None else str(path_of(file, what, folder))
 
 
 def _check_currency(value: str, what: str) -> str:
@@ -260,51 +260,12 @@ def _check_zone(value: str, what: str) -> None:
         raise SettingsError(f'{what} is "{value}", no time zone.{near} Give an IANA name like Asia/Shanghai.') from None
 
 
-def _working_folder(folder: str | Path | None) -> Path:
-    try:
-        return Path(folder or "").absolute()
-    except FileNotFoundError:
-        # the folder the process stands in was removed
-        return Path()
-
-
 def _config_file(environ: Mapping[str, str], here: Path) -> tuple[Path | None, bool]:
     """Return the file that METER_CONFIG names or that the user's config folder may hold, and whether it was named."""
     if name := environ.get("METER_CONFIG"):
-        return _path(name, "METER_CONFIG", here), True
-    folder = _user_folder("config", environ)
+        return path_of(name, "METER_CONFIG", here), True
+    folder = user_folder("config", environ)
     return folder and folder / FILE, False
 
 
-def _is_same(one: Path, other: Path) -> bool:
-    try:
-        return one.samefile(other)
-    except OSError:
-        return False
-
-
-def _path(value: str, what: str, folder: Path) -> Path:
-    try:
-        return folder / Path(value).expanduser()
-    except RuntimeError:
-        raise SettingsError(f'{what} is "{value}", whose home folder is not known; give an absolute path.') from None
-
-
-def _user_folder(kind: Literal["config", "data"], environ: Mapping[str, str]) -> Path | None:
-    """Return the folder that platformdirs has for meter's configuration or data; None where no home is known."""
-    if sys.platform == "linux":
-        # its rule there, without its import, which would take longer than all the rest
-        variable, usual = _XDG[kind]
-        for base, rest in ((environ.get(variable, ""), ""), (environ.get("HOME", ""), usual)):
-            if base.startswith("/"):
-                return Path(base, rest, "meter")
-    import platformdirs
-
-    try:
-        return Path(getattr(platformdirs, f"user_{kind}_dir")("meter", appauthor=False))
-    except RuntimeError:
-        return None
-
-
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_XDG = {"config": ("XDG_CONFIG_HOME", ".config"), "data": ("XDG_DATA_HOME", ".local/share")}

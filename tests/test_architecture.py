@@ -50,7 +50,7 @@ SHARED = (
     ("tokens", "attribution", "machine", "plugins"),
     ("images", "prompt", "vocabulary"),
     ("clock", "model", "names", "settings"),
-    ("address", "codes", "lang"),
+    ("address", "codes", "folders", "lang"),
     BOTTOM,
 )
 HEAVY = {
