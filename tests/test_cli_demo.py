@@ -196,6 +196,23 @@ def test_without_the_model_it_says_so_and_its_entries_are_flagged_mock(folder: P
 
 
 @pytest.mark.usefixtures("without_model")
+@pytest.mark.usefixtures("without_model")
+def test_it_is_told_in_the_language_that_is_set(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("METER_LANG", "zh")
+    done = CliRunner().invoke(main, ["demo"])
+    assert done.exit_code == 0, done.output
+    for said in (
+        "无法取得本机模型：",
+        "每月为套餐 plus 付费 20 USD",
+        "流式：输入 ",
+        "没有消耗，不产生成本，模拟",
+        "接下来可以试试：",
+    ):
+        assert said in done.output
+    assert f"meter explain last --ledger {shown(folder, done.output).ledger}" in done.output
+    assert CliRunner().invoke(main, ["demo", "--clean"]).output == f"已从 {folder} 删除 1 个演示账本。\n"
+
+
 def test_two_demos_have_two_ledgers(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "datetime", Frozen)
     for _ in range(2):

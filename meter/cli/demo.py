@@ -13,8 +13,9 @@ import click
 
 from meter.cli.demo_script import CNY_PER_USD, COMPARISONS, CUSTOMERS, MACHINE_USD_PER_HOUR
 from meter.cli.demo_stage import MOCK, Stage
-from meter.cli.options import put
+from meter.cli.options import put, settings_for
 from meter.errors import LocalModelError
+from meter.lang import say, term
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +42,7 @@ def demo(story: str | None, ledger: str | None, clean: bool) -> None:
 
     `article` plays another story, without a model: an assistant whose model becomes ten times as dear.
     """
+    settings_for()  # says the language
     folder, default = _place()
     if clean:
         click.echo(_clean(folder, keep=default))
@@ -54,8 +56,8 @@ def demo(story: str | None, ledger: str | None, clean: bool) -> None:
     try:
         _run(path)
     except KeyboardInterrupt:
-        kept = f" What was called so far is in {path}." if path.exists() else ""
-        click.echo(f"\nStopped.{kept}", err=True)
+        stopped = "Stopped. What was called so far is in {path}." if path.exists() else "Stopped."
+        click.echo(f"\n{say(stopped, path=path)}", err=True)
         raise SystemExit(1) from None
 
 
@@ -94,7 +96,10 @@ def _clean(folder: Path, keep: Path) -> str:
     for path in beside:
         path.unlink(missing_ok=True)
     ledgers = sum(path.suffix == ".db" for path in beside)
-    return f"Removed {ledgers} demo ledger{'' if ledgers == 1 else 's'} from {folder}."
+    removed = (
+        "Removed 1 demo ledger from {folder}." if ledgers == 1 else "Removed {count:,} demo ledgers from {folder}."
+    )
+    return say(removed, count=ledgers, folder=folder)
 
 
 def _run(path: Path) -> None:
@@ -106,10 +111,10 @@ def _run(path: Path) -> None:
     with ExitStack() as stack:
         try:
             request = stack.enter_context(served(parallel=4)).request
-            put(["Four users talk to SmolLM2-135M, a small model that runs on this machine.\n"])
+            put([say("Four users talk to SmolLM2-135M, a small model that runs on this machine.") + "\n"])
         except LocalModelError as error:
             request = MOCK
-            put([f"The local model cannot be had: {error}\n", NO_MODEL])
+            put([say("The local model cannot be had: {why}", why=error) + "\n", say(NO_MODEL)])
         ledger = open_ledger(path)
         stage = Stage(Meter(ledger=ledger), request)
         stack.callback(stage.metered.close)
@@ -127,6 +132,11 @@ NO_MODEL = """
 So the answers below are mock responses that litellm makes up: their entries are
 flagged `mock`, their tokens and seconds stand for nothing.
 """
+
+
+THE_REPORT = """The report of these {seconds:.0f} seconds: the fee that accrued in them against what the
+calls cost in them. 1 USD = {rate} CNY is an assumption of this demo."""
+AT_OTHERS = "The same tokens at other models' rates (which would count a few more or fewer):"
 
 
 def _set_up(ledger: Ledger, since: datetime) -> None:
@@ -156,21 +166,22 @@ def _set_up(ledger: Ledger, since: datetime) -> None:
 
 def _terms() -> Iterator[str]:
     for each in CUSTOMERS:
-        yield f"{each.user:<8}pays {each.price} {each.currency} a month for the plan {each.plan}\n"
-    yield f"The machine is taken to cost {MACHINE_USD_PER_HOUR} USD an hour, shared by the calls in flight.\n"
+        price = f"{each.price} {each.currency}"
+        yield f"{each.user:<8}{say('pays {price} a month for the plan {plan}', price=price, plan=each.plan)}\n"
+    machine = "The machine is taken to cost {price} USD an hour, shared by the calls in flight."
+    yield say(machine, price=MACHINE_USD_PER_HOUR) + "\n"
 
 
 def _report(ledger: Ledger, window: Window) -> Iterator[str]:
     """Yield the report of the demo's own run, with the columns that 80 have room for."""
     from meter.reports.ask import Ask
-    from meter.reports.render import Column, table, visible
+    from meter.reports.render import Column, led, table
     from meter.reports.summary import summarize
 
     report = summarize(ledger, Ask(window=window, currency="USD", now=window.until))
     seconds = (window.until - window.since).total_seconds()
-    yield f"\nThe report of these {seconds:.0f} seconds: the fee that accrued in them against what the\n"
-    yield f"calls cost in them. 1 USD = {CNY_PER_USD} CNY is an assumption of this demo.\n\n"
-    yield from (f"{name:<10}{visible(text)}\n" for name, text in report.header.lines())
+    yield f"\n{say(THE_REPORT, seconds=seconds, rate=CNY_PER_USD)}\n\n"
+    yield from (led(name, text) for name, text in report.header.lines())
     columns = [
         Column("user"),
         Column("plan"),
@@ -183,7 +194,7 @@ def _report(ledger: Ledger, window: Window) -> Iterator[str]:
         Column("margin", kind="percent"),
     ]
     made = report.record()
-    yield "\n" + table(columns, made["rows"], [{**made["totals"], "user": "total"}]) + "\n"
+    yield "\n" + table(columns, made["rows"], [{**made["totals"], "user": term("total")}]) + "\n"
 
 
 def _comparison(metered: Meter, entries: list[Entry]) -> Iterator[str]:
@@ -191,15 +202,15 @@ def _comparison(metered: Meter, entries: list[Entry]) -> Iterator[str]:
     from meter.reports.render import Column, table
 
     groups = {each.user: [entry for entry in entries if entry.user == each.user] for each in CUSTOMERS}
-    groups["total"] = entries
+    groups[term("total")] = entries
     columns, records = [Column("user")], [dict[str, Any](user=name) for name in groups]
     for each in COMPARISONS:
         sums = [_total(metered, group, each) for group in groups.values()]
-        day = f"{each.at:%Y-%m-%d}" if each.at else "today"
-        columns.append(Column(each.model, f"{each.heading}\n{day}\n{sums[-1][0] or 'no rate'}", "money"))
+        day = f"{each.at:%Y-%m-%d}" if each.at else say("today")
+        columns.append(Column(each.model, f"{each.heading}\n{day}\n{sums[-1][0] or say('no rate')}", "money"))
         for record, (_, cost) in zip(records, sums, strict=True):
             record[each.model] = cost
-    yield "\nThe same tokens at other models' rates (which would count a few more or fewer):\n\n"
+    yield f"\n{say(AT_OTHERS)}\n\n"
     yield table(columns, records[:-1], records[-1:]) + "\n"
 
 
@@ -218,11 +229,7 @@ def _next(path: Path) -> Iterator[str]:
     import shlex
 
     ledger = shlex.quote(str(path))
-    yield f"""
-Every call is one row in {path}
-Try next:
-  meter report --ledger {ledger}
-  meter explain last --ledger {ledger}
-  meter chat --model local --user alice --ledger {ledger}
-`meter demo --clean` removes it.
-"""
+    yield f"\n{say('Every call is one row in {path}', path=path)}\n{say('Try next:')}\n"
+    for command in ("report", "explain last", "chat --model local --user alice"):
+        yield f"  meter {command} --ledger {ledger}\n"
+    yield say("`meter demo --clean` removes it.") + "\n"

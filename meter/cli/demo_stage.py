@@ -10,6 +10,7 @@ import click
 
 from meter.cli.demo_script import CHATS
 from meter.cli.options import put
+from meter.lang import say, term
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -68,7 +69,7 @@ class Stage:
             calls = (self.metered.acompletion(**self._call(chat)) for chat in chats)
             return await asyncio.gather(*calls, return_exceptions=True)
 
-        click.echo(f"\n{len(chats)} more chats at once, with asyncio:")
+        click.echo(f"\n{say('{count} more chats at once, with asyncio:', count=len(chats))}")
         for chat, answer in zip(chats, asyncio.run(all_of_them()), strict=True):
             click.echo(f"\n{chat.user:<8}{chat.question}\n{INDENT}", nl=False)
             if isinstance(answer, BaseException):
@@ -92,7 +93,7 @@ class Stage:
     def _show_cost(self, chat: Chat, entry: Entry | None) -> None:
         if entry is not None:
             self.entries.append(entry)
-            click.secho(f"{INDENT}{chat.how}: {_cost(entry)}", dim=True)
+            click.secho(f"{INDENT}{term(chat.how)}{say(': ')}{_cost(entry)}", dim=True)
 
 
 def _pieces(stream: Any) -> Iterator[str]:
@@ -123,14 +124,16 @@ def _one_line(pieces: Iterable[str]) -> Iterator[str]:
 def _cost(entry: Entry) -> str:
     """Say what a call consumed and cost."""
     from meter.reports.money import amount, shown
+    from meter.reports.wording import joined
 
-    flags = ", mock" if "mock" in entry.flags else ""
+    flags = [say("mock")] if "mock" in entry.flags else []
     if entry.outcome == "refused":
-        return f"nothing was consumed, it costs nothing{flags}"
-    usage, cost = entry.usage, "cost unknown"
+        return joined([say("nothing was consumed, it costs nothing"), *flags])
+    usage, cost = entry.usage, say("cost unknown")
     if entry.nanos is not None:
         cost = f"{shown(amount(entry.nanos))} {entry.currency}"
     if usage is None:
-        return f"{entry.outcome}, {cost}{flags}"
-    seconds = f", {usage.machine_us / 1e6:.2f} s" if usage.machine_us is not None else ""
-    return f"{usage.input_tokens:,} tokens in, {usage.output_tokens:,} out{seconds}, {cost}{flags}"
+        return joined([term(entry.outcome), cost, *flags])
+    tokens = say("{given:,} tokens in, {made:,} out", given=usage.input_tokens, made=usage.output_tokens)
+    seconds = [f"{usage.machine_us / 1e6:.2f} s"] if usage.machine_us is not None else []
+    return joined([tokens, *seconds, cost, *flags])
