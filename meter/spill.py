@@ -10,7 +10,6 @@ import contextlib
 import json
 import logging
 import os
-import stat
 import sys
 from datetime import datetime
 from decimal import Decimal
@@ -22,7 +21,7 @@ from meter.address import SQLITE, masked
 from meter.entry import COLUMNS, USAGE_COLUMNS, Entry
 from meter.errors import LedgerUnavailable, loggable
 from meter.price import Price
-from meter.settings import temporary_folder
+from meter.shelter import places_of, shelter_for
 from meter.usage import Usage
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ def put(url: str | Path, entry: Entry, hold_id: UUID | None = None, *, to_stderr
     try:
         _append(spill_file(url), line.encode("ascii"))
     except OSError:
-        elsewhere = _elsewhere(url)
+        elsewhere = shelter_for(spill_file(url))
         if elsewhere is None:
             raise
         _append(elsewhere, line.encode("ascii"))
@@ -76,7 +75,7 @@ def reject(url: str | Path, entry: Entry, error: Exception, *, to_stderr: bool =
 
 def count(url: str | Path) -> int:
     """Return how many entries of a ledger wait."""
-    return sum(_rows_of(path) for base in _bases(url) for path in _waiting(base))
+    return sum(_rows_of(path) for base in places_of(spill_file(url)) for path in _waiting(base))
 
 
 def rejected(url: str | Path) -> int:
@@ -98,7 +97,7 @@ def take_in(ledger: Settles) -> int:
     (`….rejected.jsonl`) so that it holds up no other. Raises LedgerUnavailable where the ledger still cannot be
     written: nothing is lost then.
     """
-    return sum(_take_in_from(ledger, base) for base in _bases(ledger.url))
+    return sum(_take_in_from(ledger, base) for base in places_of(spill_file(ledger.url)))
 
 
 def _take_in_from(ledger: Settles, path: Path) -> int:
@@ -151,55 +150,6 @@ def rejected_file(url: str | Path) -> Path:
     """Return the file beside a ledger that keeps what was no entry, or one that the ledger refused."""
     beside = spill_file(url)
     return beside.with_name(beside.stem + _REJECTED)
-
-
-def _bases(url: str | Path) -> list[Path]:
-    """Return the files that entries of a ledger are appended to: beside it, and in our shelter.
-
-    The administrator, who recovers for others, looks into the shelter of the ledger's owner as well.
-    """
-    bases = [spill_file(url)]
-    folder = temporary_folder()
-    if folder is not None:
-        users = {os.getuid()}
-        if os.getuid() == 0:
-            with contextlib.suppress(OSError):
-                users.add(bases[0].parent.stat().st_uid)
-        bases += [_sheltered(url, folder, user) for user in sorted(users) if _is_own(_shelter_of(folder, user), user)]
-    return bases
-
-
-def _elsewhere(url: str | Path) -> Path | None:
-    """Return the file to spill to where nothing can be written beside a ledger; None where we have no shelter."""
-    folder = temporary_folder()
-    if folder is None:
-        return None
-    user = os.getuid()
-    with contextlib.suppress(FileExistsError):
-        _shelter_of(folder, user).mkdir(mode=0o700)
-    if not _is_own(_shelter_of(folder, user), user):
-        return None
-    file = _sheltered(url, folder, user)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    return file
-
-
-def _shelter_of(folder: Path, user: int) -> Path:
-    return folder / f"meter-spill-{user}"
-
-
-def _sheltered(url: str | Path, folder: Path, user: int) -> Path:
-    """Return where in a user's shelter the file is that else would be beside the ledger: under the same path."""
-    return _shelter_of(folder, user) / str(spill_file(url).absolute()).lstrip("/")
-
-
-def _is_own(folder: Path, user: int) -> bool:
-    """Tell whether a folder is a user's alone: what others put there is nobody's entry."""
-    try:
-        found = folder.lstat()
-    except OSError:
-        return False
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == user and not found.st_mode & 0o077
 
 
 def _waiting(path: Path) -> list[Path]:

@@ -37,6 +37,7 @@ SHARED = (
     ("ledger",),
     ("journal",),
     ("spill", "unreached"),
+    ("shelter",),
     ("pricebook",),
     ("sources",),
     ("budget",),
