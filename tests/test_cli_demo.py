@@ -196,7 +196,6 @@ def test_without_the_model_it_says_so_and_its_entries_are_flagged_mock(folder: P
 
 
 @pytest.mark.usefixtures("without_model")
-@pytest.mark.usefixtures("without_model")
 def test_it_is_told_in_the_language_that_is_set(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("METER_LANG", "zh")
     done = CliRunner().invoke(main, ["demo"])
@@ -213,6 +212,7 @@ def test_it_is_told_in_the_language_that_is_set(folder: Path, monkeypatch: pytes
     assert CliRunner().invoke(main, ["demo", "--clean"]).output == f"已从 {folder} 删除 1 个演示账本。\n"
 
 
+@pytest.mark.usefixtures("without_model")
 def test_two_demos_have_two_ledgers(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "datetime", Frozen)
     for _ in range(2):
