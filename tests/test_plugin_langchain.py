@@ -187,6 +187,13 @@ class TestWhose:
             ("42", "house", "s", "title", ("seq:mine",)),
         ]
 
+    def test_a_server_keeps_who_was_authenticated_apart_from_who_a_client_says_it_is(
+        self, loopback: Loopback, entries: Callable[[], list[Entry]]
+    ) -> None:
+        with meter.attribute(user="ada", claimed_user="eve", final=True):
+            scripted(loopback).invoke("Hi", {"metadata": {"user_id": "eve"}})
+        assert [(each.user, each.claimed_user) for each in entries()] == [("ada", "eve")]
+
     @pytest.mark.parametrize("user", ["<b>ada</b>", "a" * 10_000, {"id": 1}, None, True])
     def test_whatever_the_user_is_the_call_goes_on(
         self, loopback: Loopback, entries: Callable[[], list[Entry]], user: Any
