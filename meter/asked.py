@@ -13,6 +13,7 @@ from meter.charge import bounds
 from meter.entry import new_id, now, shortened
 from meter.hold import Hold, this_process
 from meter.model import Model, resolve
+from meter.names import text_of as named
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -104,7 +105,7 @@ def looked_at(books: Books, request: Mapping[str, Any], asked: Asked) -> Asked:
 def unread(books: Books, request: Mapping[str, Any]) -> Asked:
     """Return what little is known of a request that could not be looked at."""
     name = text_of(request.get("model")) or ""
-    return Asked(who=Attribution(user=books.settings.user), model=Model(name, name, ""))
+    return Asked(who=Attribution(user=named(books.settings.user)), model=Model(name, name, ""))
 
 
 def is_quick(books: Books, request: Mapping[str, Any]) -> bool:

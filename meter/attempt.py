@@ -24,6 +24,7 @@ from meter.errors import loggable
 from meter.failure import outcome_of
 from meter.layer import Layer
 from meter.model import resolve
+from meter.names import text_of as named
 from meter.usage import usage_of
 
 if TYPE_CHECKING:
@@ -270,7 +271,7 @@ def record(books: Books, observed: Observed) -> Entry:
     """Write the entry of a call that someone else made, at the rates of its instant."""
     model = resolve(observed.model, provider=observed.provider)
     who = Attribution(
-        user=observed.user or books.settings.user,
+        user=observed.user or named(books.settings.user),
         team=observed.team,
         session=observed.session,
         purpose=observed.purpose,

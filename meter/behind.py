@@ -17,12 +17,15 @@ from typing import TYPE_CHECKING, Protocol
 
 from meter.errors import loggable
 from meter.journal import pending
-from meter.journal.file import Journal
+from meter.journal.file import Journal, ledger_file
+from meter.journal.lines import Head
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
     from uuid import UUID
+
+    from meter.settings import Settings
 
 log = logging.getLogger("meter")
 
@@ -207,3 +210,14 @@ def _try(job: Callable[[], None]) -> bool:
         log.error("The entry of a call could not be written; it is kept in the journal (%s).", loggable(error))
         return False
     return True
+
+
+def behind_for(settings: Settings, host: str, owner: object) -> Behind | None:
+    """Return what writes behind answers for as long as an object lives; None where that is not set, or forbidden."""
+    file = ledger_file(settings.ledger)
+    allowed = (settings.settle, settings.durability, settings.on_unavailable, settings.spill)
+    if file is None or allowed != ("behind", "process", "allow", "file"):
+        return None
+    made = Behind(file, Head(environment=settings.environment, host=host).line())
+    made.end_with(owner)
+    return made

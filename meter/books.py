@@ -10,15 +10,13 @@ import threading
 import time
 import weakref
 from collections import deque
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from meter.behind import Behind
+from meter.behind import behind_for
 from meter.calibration import Calibration
 from meter.clock import local_zone
 from meter.errors import LedgerBusy, MeterError, loggable
 from meter.hold import this_host
-from meter.journal.file import ledger_file
-from meter.journal.lines import Head
 from meter.later import Later, Until
 from meter.ledger import open_ledger
 from meter.lengths import Lengths
@@ -31,7 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
+    from meter.behind import Behind
     from meter.budget import Limit, Refusal
+    from meter.closing import Open
     from meter.entry import Entry
     from meter.hold import Hold
     from meter.ledger import Ledger
@@ -47,13 +47,6 @@ RETRY_S = 10.0
 """What was spilled is tried again after this."""
 
 _all: weakref.WeakSet[Books] = weakref.WeakSet()
-
-
-class Open(Protocol):
-    """A streamed answer that is being read."""
-
-    def give_up(self) -> None:
-        """Write its entry, with what arrived, if it has none yet."""
 
 
 class Books:
@@ -84,26 +77,13 @@ class Books:
         self._streams: weakref.WeakValueDictionary[int, Open] = weakref.WeakValueDictionary()
         self._unwritten = Unwritten(self.settings)
         self._later = Later()
-        self._begin_behind()
+        self._behind = behind_for(self.settings, self.host, self)
         self._spilled = Until(self._take_in, RETRY_S)
         self._turn = Turn()
         self._opening = threading.Lock()
 
-    def _begin_behind(self) -> None:
-        """Have entries written behind their answers, where that is set and nothing else forbids it."""
-        set_to = self.settings
-        file = ledger_file(set_to.ledger)
-        allowed = (set_to.settle, set_to.durability, set_to.on_unavailable, set_to.spill)
-        self._behind = None
-        if file is not None and allowed == ("behind", "process", "allow", "file"):
-            self._behind = Behind(file, Head(environment=set_to.environment, host=self.host).line())
-            self._behind.end_with(self)
-
     def behind(self, user: str | None) -> Behind | None:
-        """Return what writes the entry of a user's call behind its answer; None where it is written before.
-
-        So it is where a limit counts on the hold, and where the ledger is not open, or cannot be written.
-        """
+        """Return what writes a user's entries behind answers; None where a limit or a ledger that is away forbids it."""
         if self._ledger is None or self._told or self._unwritten or any(limit.user == user for limit in self._limits):
             return None
         return self._behind

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,3 +42,10 @@ def _parts(stream: object) -> Iterator[Any]:
         if below is None:
             return
         part = below
+
+
+class Open(Protocol):
+    """A streamed answer that is being read."""
+
+    def give_up(self) -> None:
+        """Write its entry, with what arrived, if it has none yet."""
