@@ -64,7 +64,7 @@ class Behind:
         self._jobs: deque[tuple[UUID, Callable[[], None]]] = deque()
         self._doing = threading.RLock()
         self._is_doing = False
-        self._starting = threading.Lock()
+        self._starting = threading.RLock()  # a signal's handler may make a call within it
         self._thread: threading.Thread | None = None
         self._wake = threading.Event()
         self._is_asleep = True
@@ -136,7 +136,7 @@ class Behind:
     def forget(self) -> None:
         """Begin anew in a child process, where the parent's thread does not run: its calls are the parent's."""
         self._journal.forget()
-        self._doing, self._starting, self._wake = threading.RLock(), threading.Lock(), threading.Event()
+        self._doing, self._starting, self._wake = threading.RLock(), threading.RLock(), threading.Event()
         self._jobs.clear()
         self._young.clear()
         self._thread, self._is_doing, self._is_asleep, self._is_ending = None, False, True, False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 import weakref
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 log = logging.getLogger("meter")
 
+PAUSE_S = 0.001
+"""How long between two tries to hand its end to a thread that is busy."""
+
 
 class Later:
     """Jobs, and the thread that does them one after the other, in the order in which they came.
@@ -30,7 +34,7 @@ class Later:
 
     def __init__(self) -> None:
         # of the kinds of queue the one whose put() may be called anywhere, also by a finalizer within put()
-        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._jobs: SimpleQueue[Job | threading.Thread | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         # the thread knows the queue alone, so that it does not keep alive whoever nobody else uses any more
@@ -64,12 +68,15 @@ class Later:
         with self._lock:
             thread, self._thread = self._thread, None
         if thread is not None and thread is not threading.current_thread():
-            self._jobs.put(None)
+            self._jobs.put(thread)
             thread.join()
         while True:
             try:
                 job = self._jobs.get_nowait()
             except Empty:
+                return
+            if isinstance(job, threading.Thread):  # somebody else ends that one: it does what is left
+                self._jobs.put(job)
                 return
             if job is not None:
                 _try(job)
@@ -121,9 +128,13 @@ def _begun(target: Callable[..., None], *args: Any) -> threading.Thread | None:
     return thread
 
 
-def _do_all(jobs: SimpleQueue[Job | None]) -> None:
-    while (job := jobs.get()) is not None:
-        _try(job)
+def _do_all(jobs: SimpleQueue[Job | threading.Thread | None]) -> None:
+    while (job := jobs.get()) is not threading.current_thread() and job is not None:
+        if isinstance(job, threading.Thread):  # the one that is to end was busy, and another was begun meanwhile
+            jobs.put(job)
+            time.sleep(PAUSE_S)
+        else:
+            _try(job)
         del job  # what it holds may be waiting for its finalizer
 
 

@@ -26,6 +26,23 @@ def ours() -> Iterator[Later]:
 
 
 class TestLater:
+    def test_a_thread_is_ended_though_another_was_begun_meanwhile(self, ours: Later) -> None:
+        busy, gate = threading.Event(), threading.Event()
+        ours.put(lambda: busy.set() or gate.wait())
+        ours.begin()
+        busy.wait()
+        ending = threading.Thread(target=ours.finish, daemon=True)
+        ending.start()
+        while ours._thread is not None:
+            pass
+        ours.begin()
+        other = ours._thread
+        assert other is not None
+        other.join(0.2)  # time enough to take the end for its own
+        gate.set()
+        ending.join(10)
+        assert not ending.is_alive()
+
     def test_jobs_are_done_in_their_order_by_one_thread(self, ours: Later) -> None:
         done: list[tuple[int, int]] = []
         for number in range(50):
