@@ -61,7 +61,7 @@ class Behind:
     def __init__(self, ledger: Path, head: bytes) -> None:
         self._journal = Journal(ledger, head)
         self._young: deque[tuple[int, Flight]] = deque()
-        self._jobs: deque[tuple[UUID, Callable[[], None]]] = deque()
+        self._jobs: deque[tuple[UUID, Callable[[], bool]]] = deque()
         self._doing = threading.RLock()
         self._is_doing = False
         self._starting = threading.RLock()  # a signal's handler may make a call within it
@@ -82,8 +82,8 @@ class Behind:
         """Put the end of a call into the journal; raise OSError where it cannot be written."""
         self._journal.write(call, line)
 
-    def put(self, call: UUID, write: Callable[[], None]) -> None:
-        """Have the entry of a call written that the journal has the end of."""
+    def put(self, call: UUID, write: Callable[[], bool]) -> None:
+        """Have the entry of a call written that the journal has the end of; it stays there where `write` says False."""
         self._jobs.append((call, write))
         if self._is_asleep:
             self._awake()
@@ -203,13 +203,12 @@ class Behind:
                 self.settled(call)
 
 
-def _try(job: Callable[[], None]) -> bool:
+def _try(job: Callable[[], object]) -> bool:
     try:
-        job()
+        return job() is not False
     except Exception as error:  # noqa: BLE001  whatever it is, the next one is done; the journal has this one
         log.error("The entry of a call could not be written; it is kept in the journal (%s).", loggable(error))
         return False
-    return True
 
 
 def behind_for(settings: Settings, host: str, owner: object) -> Behind | None:

@@ -82,6 +82,11 @@ class Books:
         self._turn = Turn()
         self._opening = threading.Lock()
 
+    @property
+    def is_in_memory(self) -> bool:
+        """True while there are entries that neither the ledger nor the spill could take."""
+        return bool(self._unwritten)
+
     def behind(self, user: str | None) -> Behind | None:
         """Return what writes a user's entries behind answers; None where a limit or a ledger that is away forbids."""
         if self._ledger is None or self._told or self._unwritten or any(limit.user == user for limit in self._limits):

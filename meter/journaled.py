@@ -82,8 +82,9 @@ class Journaled(Attempt):
             return
         self.behind.catch_up()  # rows stand in the order in which calls ended
         with self.behind.alone():  # its hold may be in the making
-            self._write(ending)
-        self.behind.settled(self.asked.id)
+            is_kept = self._write(ending)
+        if is_kept:
+            self.behind.settled(self.asked.id)
 
     def _is_left(self, ending: Ending) -> bool:
         """Put the end into the journal and leave the rest; tell whether that could be done."""
@@ -118,14 +119,15 @@ class Journaled(Attempt):
             None if self.share is None else self.share.end(),
         )
 
-    def _write(self, ending: Ending) -> None:
-        """Write the entry."""
+    def _write(self, ending: Ending) -> bool:
+        """Write the entry; tell whether it is kept somewhere else than in memory."""
         self._look()
         ending = ending.read()
         entry = self._made(ending, self._counted(ending))
         if self._receipt is not None:
             self._receipt.entry = entry
         self.books.settle(entry, self.hold)
+        return not self.books.is_in_memory
 
     def _look(self) -> None:
         """Count the input, and find the price."""

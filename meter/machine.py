@@ -20,7 +20,8 @@ class _Clock:
     """Those in flight, and those that have parked."""
     shared_ns: float = 0.0
     moved_at: int = 0
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    """A signal may come while it is held, and its handler make a call."""
     parked: dict[Share, int] = field(default_factory=dict)
     """Who has left without a word, and when. One thread only takes an item out: that needs no lock."""
 

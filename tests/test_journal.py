@@ -526,6 +526,43 @@ def test_a_meter_that_nobody_uses_any_more_ends_its_thread(fresh_db: Path) -> No
     assert journals(fresh_db) == []
 
 
+@pytest.mark.usefixtures("idle")
+def test_a_call_that_is_in_memory_alone_stays_in_the_journal(
+    metered: meter.Meter, fresh_db: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a full disk neither the ledger nor the spill takes it; the journal, which has room for it, does."""
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    ask(client(opened(metered)))
+    with monkeypatch.context() as patch:
+        patch.setattr("meter.ledger.sqlite.SqliteLedger.settle", full)
+        patch.setattr("meter.spill.put", full)
+        metered.ledger.span()
+        assert content(fresh_db).count(b"\n") == 3
+    said = content(fresh_db)
+    other = fresh_db.with_name("other.db")
+    left(other, said)
+    with closing(meter.open_ledger(other)) as ledger:
+        assert [entry.outcome for entry in ledger.entries(Query())] == ["ok"]
+
+
+def test_a_meter_that_is_closed_while_a_call_is_in_flight_does_not_give_the_call_up(fresh_db: Path) -> None:
+    def serve(_: httpx.Request) -> httpx.Response:
+        own.close()
+        meter.open_ledger(fresh_db).close()
+        return httpx.Response(200, json=answer())
+
+    own = opened(meter.Meter(fresh_db))
+    own.wrap(httpx.Client(transport=httpx.MockTransport(serve))).post(
+        "https://api.openai.com/v1/chat/completions", json=CHAT
+    )
+    own.close()
+    assert [(entry.kind, entry.outcome) for entry in kept_in(fresh_db)] == [("call", "ok")]
+    assert journals(fresh_db) == []
+
+
 def test_lines_say_again_what_was_put_in() -> None:
     call = begun(user="zoë\n\ud800", tags=("a", "b"), streams=True, claimed_user="x")
     said = Usage(input_tokens=1, output_tokens=2, counts=(("web_search", Decimal("1.5")),), stated_cost=Decimal("0.1"))

@@ -84,14 +84,18 @@ class Journal:
                 self._begin()
 
     def close(self) -> None:
-        """Leave nothing behind but calls that are not settled."""
+        """Remove the file, unless it has calls that are not settled: these stay this process's until it ends."""
         with self._lock, contextlib.suppress(OSError):
-            file, self._file = self._file, -1
-            if file < 0:
+            if self._file < 0 or self._open:  # calls in flight end later, and others must not take them for lost
                 return
-            if not self._open and self._path is not None:
+            file, self._file = self._file, -1
+            if self._path is not None:
                 self._path.unlink(missing_ok=True)
             os.close(file)
+
+    def __del__(self) -> None:
+        if self._file >= 0 and self._pid == os.getpid():
+            os.close(self._file)
 
     def forget(self) -> None:
         """Let go of the parent's journal in a child process: its lock is the parent's, and so are its calls."""
