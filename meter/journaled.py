@@ -58,7 +58,9 @@ class Journaled(Attempt):
             raise
 
     def reserve_late(self) -> None:
-        """Write the hold of a call that takes a while."""
+        """Write the hold of a call that takes a while, where calls are to have one."""
+        if not self.books.wants_hold(self.asked.who.user, streams=self.streams):
+            return
         self._look()
         hold = self.asked.hold(self.books, self.request)
         self.books.reserve(hold)
@@ -123,6 +125,8 @@ class Journaled(Attempt):
         """Write the entry; tell whether it is kept somewhere else than in memory."""
         self._look()
         ending = ending.read()
+        if ending.outcome == "lost" and self.hold is None:  # it was over so soon; but it may have cost as much
+            self.hold = self.asked.hold(self.books, self.request)
         entry = self._made(ending, self._counted(ending))
         if self._receipt is not None:
             self._receipt.entry = entry

@@ -476,6 +476,33 @@ def test_a_call_that_is_refused_is_left_behind_too(metered: meter.Meter, fresh_d
     assert (entry.outcome, entry.error, entry.nanos) == ("refused", "429", 0)
 
 
+def test_a_call_that_was_lost_at_once_has_the_bounds_that_a_hold_would_have_had(metered: meter.Meter) -> None:
+    def serve(_: httpx.Request) -> httpx.Response:
+        raise httpx.ReadError("gone")
+
+    asking = opened(metered).wrap(httpx.Client(transport=httpx.MockTransport(serve)))
+    with pytest.raises(httpx.ReadError):
+        asking.post("https://api.openai.com/v1/chat/completions", json={**CHAT, "max_tokens": 10})
+    (entry,) = metered.ledger.entries(Query())
+    assert (entry.outcome, entry.error, entry.low_nanos) == ("lost", "ReadError", 0)
+    assert entry.high_nanos is not None
+    assert entry.high_nanos > 6_000
+
+
+def test_with_holds_where_needed_a_call_that_takes_a_while_has_none(fresh_db: Path) -> None:
+    def serve(_: httpx.Request) -> httpx.Response:
+        time.sleep(0.1)
+        held.append(own.ledger.holds())
+        return httpx.Response(200, json=answer())
+
+    held: list[list[Any]] = []
+    with closing(meter.Meter(fresh_db, holds="needed")) as own:
+        asking = opened(own).wrap(httpx.Client(transport=httpx.MockTransport(serve)))
+        asking.post("https://api.openai.com/v1/chat/completions", json=CHAT)
+    assert held == [[]]
+    assert [entry.outcome for entry in kept_in(fresh_db)] == ["ok"]
+
+
 def test_a_call_that_takes_a_while_has_a_hold(metered: meter.Meter, fresh_db: Path) -> None:
     def serve(_: httpx.Request) -> httpx.Response:
         until = time.monotonic() + 30

@@ -99,7 +99,7 @@ def _bare(value: object, depth: int) -> Any:
     if type(value) is dict:
         return {name: _bare(inner, depth + 1) for name, inner in value.items()} if depth < _DEEPEST else {}
     if type(value) is list:
-        return [_bare(inner, depth + 1) for inner in value[:_MOST]] if depth < _DEEPEST else []
+        return [_bare(inner, depth + 1) for inner in value] if depth < _DEEPEST else []
     if isinstance(value, str):
         return value if len(value) <= _LONGEST else ""
     return None if type(value) is float and value - value != 0 else value  # no line says what is not finite
