@@ -123,12 +123,11 @@ class Behind:
     def finish(self) -> None:
         """Write what is left and end the thread; another call begins it anew."""
         with self._starting:
-            thread, self._thread = self._thread, None
-            self._is_ending = True
+            thread, self._thread = self._thread, None  # that is how it knows: others may finish too, or begin another
         self._wake.set()
         if thread is not None and thread is not threading.current_thread():
             thread.join()
-        self._is_ending, self._is_asleep = False, True
+        self._is_asleep = True
         self._young.clear()
         self.catch_up()
         self._journal.close()
@@ -162,23 +161,24 @@ class Behind:
                         self._thread = None
 
     def _run(self) -> None:
-        looked = time.monotonic()
-        while not self._is_ending:
+        own, looked = threading.current_thread(), time.monotonic()
+        while self._thread is own and not self._is_ending:
             if self._jobs or self._young:
                 looked = time.monotonic()
                 self._look()
             elif time.monotonic() - looked > LINGER_S:
-                self._sleep()
+                self._sleep(own)
                 looked = time.monotonic()
             time.sleep(TICK_S)
-        if self._thread is threading.current_thread():  # nobody waits for it: its owner is gone
+        if self._thread is own:  # nobody waits for it: its owner is gone
             self.catch_up()
             self._journal.close()
 
-    def _sleep(self) -> None:
+    def _sleep(self, own: threading.Thread) -> None:
         self._wake.clear()
         self._is_asleep = True
-        if not (self._jobs or self._young or self._is_ending):  # whoever came since then saw it asleep, or is seen
+        is_wanted = self._jobs or self._young or self._is_ending or self._thread is not own
+        if not is_wanted:  # whoever came since then saw it asleep, or is seen
             self._wake.wait()
         self._is_asleep = False
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import closing
 from dataclasses import replace
@@ -588,6 +589,17 @@ def test_a_meter_that_is_closed_while_a_call_is_in_flight_does_not_give_the_call
     own.close()
     assert [(entry.kind, entry.outcome) for entry in kept_in(fresh_db)] == [("call", "ok")]
     assert journals(fresh_db) == []
+
+
+def test_a_meter_is_closed_by_several_threads_at_once(metered: meter.Meter) -> None:
+    for _ in range(5):
+        ask(client(opened(metered)))
+        closing_it = [threading.Thread(target=metered.close, daemon=True) for _ in range(4)]
+        for each in closing_it:
+            each.start()
+        for each in closing_it:
+            each.join(30)
+        assert not any(each.is_alive() for each in closing_it), "one waits for the thread for ever"
 
 
 def test_lines_say_again_what_was_put_in() -> None:
