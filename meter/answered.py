@@ -16,7 +16,7 @@ class Receipt:
 
     __slots__ = ("_catch_up", "entry")
 
-    def __init__(self, catch_up: Callable[[], None]) -> None:
+    def __init__(self, catch_up: Callable[[], object]) -> None:
         self._catch_up = catch_up
         self.entry: Entry | None = None
 

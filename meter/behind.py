@@ -107,18 +107,20 @@ class Behind:
         """Note that the entry of a call is written."""
         self._journal.settled(call)
 
-    def catch_up(self) -> None:
-        """Write what is left, in this thread; in the midst of that nothing."""
+    def catch_up(self) -> bool:
+        """Write what is left, in this thread, in the midst of that nothing; tell whether that could be done."""
         if not self._jobs and not self._is_doing:
-            return
+            return True
         if not self._doing.acquire(timeout=PATIENCE_S):
-            return
+            return False
         try:
-            if not self._is_doing:  # else a job looks something up in the ledger
-                with self.alone():
-                    self._do_all()
+            if self._is_doing:  # a job looks something up in the ledger
+                return False
+            with self.alone():
+                self._do_all()
         finally:
             self._doing.release()
+        return True
 
     def finish(self) -> None:
         """Write what is left and end the thread; another call begins it anew."""
@@ -129,7 +131,8 @@ class Behind:
             thread.join()
         self._is_asleep = True
         self._young.clear()
-        self.catch_up()
+        while self._jobs and self.catch_up():
+            pass  # others may add some meanwhile
         self._journal.close()
 
     def forget(self) -> None:
@@ -194,7 +197,7 @@ class Behind:
             self._young.popleft()
 
     def _do_all(self) -> None:
-        while self._jobs:
+        for _ in range(len(self._jobs)):  # not those that others add meanwhile: whoever reads would wait for ever
             try:
                 call, write = self._jobs.popleft()
             except IndexError:  # another thread took the last one

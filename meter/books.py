@@ -182,7 +182,7 @@ class Books:
         else:
             enabled().tell("entry_recorded", entry=entry)
 
-    async def do(self, job: Callable[[], None]) -> None:
+    async def do(self, job: Callable[[], object]) -> None:
         """Wait for a job that is done in a thread, also where the waiting is cancelled."""
         await self._later.do(job)
 

@@ -12,7 +12,7 @@ from meter.address import file_of
 class Late(Protocol):
     """What writes entries behind their answers."""
 
-    def catch_up(self) -> None:
+    def catch_up(self) -> object:
         """Write what is left; in the midst of that nothing."""
 
 

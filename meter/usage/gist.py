@@ -7,9 +7,12 @@ a search that was made or a picture that was drawn, has none, and is read at onc
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from meter.usage.events import decoded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _KEPT = frozenset(
     (
@@ -20,14 +23,23 @@ _KEPT = frozenset(
 """What is read of an answer beside its texts, by the tables of every API that has a gist."""
 _HOLDERS = ("message", "x_groq")
 """What an event may have its usage in."""
-_TOLD_OTHERWISE = frozenset(("output", "item", "data", "result", "response", "tool_usage", "candidates", "task"))
+_TOLD_OTHERWISE = frozenset(
+    (
+        *("output", "item", "data", "result", "response", "tool_usage", "candidates", "task", "delta", "interaction"),
+        *("meta", "metadata", "headers", "ResponseMetadata", "usage_info", "predictions", "serviceTier"),
+        *("performanceConfig", "prompt_eval_count", "eval_count", "tokens_predicted", "tokens_evaluated"),
+        *("inputTextTokenCount", "generation_token_count", "amazon-bedrock-invocationMetrics"),
+    )
+)
 """Names in answers of which more is read than what is kept."""
 _SIGNS = ("choices", "stop_reason")
 """By what an answer's API is known, whatever stands there."""
 _MODELS, _IDS = ("model", "modelVersion"), ("id", "responseId")
 _MARKS = (b'"usage":{', b'"usage": {')
 _LONGEST = 64
-"""Characters of a word that is no text."""
+"""Characters of a word in a usage that is no text."""
+_LONGEST_NAME = 200
+"""Characters of a model's name, or of an answer's, as a row has them."""
 _MOST = 16
 """Events with a usage in one stream; one that has more is read at once."""
 _DEEPEST = 8
@@ -53,7 +65,7 @@ def gists_of_stream(content: bytes) -> list[dict[str, Any]] | None:
 
     `content` is what arrived, server-sent events with their data in one line each.
     """
-    if (ends := _ends_of_lines(content)) is None:
+    if (ends := _ends_of_lines(content)) is None or b'"timings"' in content:
         return None
     gists = []
     for start, end in ends:
@@ -61,7 +73,17 @@ def gists_of_stream(content: bytes) -> list[dict[str, Any]] | None:
         if type(event) is not dict or not _TOLD_OTHERWISE.isdisjoint(event):
             return None
         gists.append(_bare_event(event))
-    return gists
+    # what is told elsewhere than in the first event and beside the usages is read at once
+    is_named = any(type(each.get("model")) is type(each.get("id")) is str for each in _with_inner(gists[:1]))
+    tells = all(any(type(each.get("usage")) is dict for each in _with_inner([gist])) for gist in gists[1:])
+    return gists if is_named and tells else None
+
+
+def _with_inner(gists: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield gists of events and what they hold an answer in."""
+    for gist in gists:
+        yield gist
+        yield from (gist[name] for name in _HOLDERS if name in gist)
 
 
 def _ends_of_lines(content: bytes) -> list[tuple[int, int]] | None:
@@ -84,7 +106,11 @@ def _end_of_line(content: bytes, at: int) -> int:
 
 
 def _bare_event(event: dict[str, Any]) -> dict[str, Any]:
-    gist = {name: _bare(value, 0) for name, value in event.items() if name in _KEPT}
+    gist = {
+        name: value[:_LONGEST_NAME] if type(value) is str else _bare(value, 0)
+        for name, value in event.items()
+        if name in _KEPT
+    }
     for name in _HOLDERS:
         if type(inner := event.get(name)) is dict:
             gist[name] = _bare_event(inner)
