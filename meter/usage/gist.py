@@ -25,7 +25,7 @@ _HOLDERS = ("message", "x_groq")
 """What an event may have its usage in."""
 _TOLD_OTHERWISE = frozenset(
     (
-        *("output", "item", "data", "result", "response", "tool_usage", "candidates", "task", "delta", "interaction"),
+        *("output", "item", "data", "result", "response", "tool_usage", "candidates", "task", "interaction"),
         *("meta", "metadata", "headers", "ResponseMetadata", "usage_info", "predictions", "serviceTier"),
         *("performanceConfig", "prompt_eval_count", "eval_count", "tokens_predicted", "tokens_evaluated"),
         *("inputTextTokenCount", "generation_token_count", "amazon-bedrock-invocationMetrics"),
@@ -65,7 +65,7 @@ def gists_of_stream(content: bytes) -> list[dict[str, Any]] | None:
 
     `content` is what arrived, server-sent events with their data in one line each.
     """
-    if (ends := _ends_of_lines(content)) is None or b'"timings"' in content:
+    if (ends := _ends_of_lines(content)) is None:
         return None
     gists = []
     for start, end in ends:
@@ -75,8 +75,13 @@ def gists_of_stream(content: bytes) -> list[dict[str, Any]] | None:
         gists.append(_bare_event(event))
     # what is told elsewhere than in the first event and beside the usages is read at once
     is_named = any(type(each.get("model")) is type(each.get("id")) is str for each in _with_inner(gists[:1]))
-    tells = all(any(type(each.get("usage")) is dict for each in _with_inner([gist])) for gist in gists[1:])
+    tells = all(any(map(_tells, _with_inner([gist]))) for gist in gists[1:])
     return gists if is_named and tells else None
+
+
+def _tells(gist: dict[str, Any]) -> bool:
+    usage = gist.get("usage")
+    return type(usage) is dict and any(usage.values())  # all zeros are said by those who do not know
 
 
 def _with_inner(gists: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
