@@ -418,6 +418,8 @@ class TestPlans:
         by_user = explain(ledger, *summing.statement(piece, Query(by=("user",)), Filter({})))
         assert by_user.index("SEARCH months USING PRIMARY KEY") < by_user.index("USE TEMP B-TREE FOR GROUP BY")
         assert "CO-ROUTINE" in by_user
+        of_one_model = summing.statement(piece, Query(by=("user", "provider", "price")), Filter({"model": (7,)}))
+        assert explain(ledger, *of_one_model).count("TEMP B-TREE") == 1
         for by in (("model",), ("user", "team", "model"), ("user", "team", "model", "provider", "price", "bracket")):
             assert "CO-ROUTINE" not in explain(ledger, *summing.statement(piece, Query(by=by), Filter({})))
 

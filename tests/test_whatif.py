@@ -485,10 +485,11 @@ def test_where_a_team_pays_the_plans_add_up_to_the_whole(ledger: Ledger) -> None
     assert cost(made) == whole == sum(line.row.cost_nanos or 0 for line in made.after.plans)
 
 
-@pytest.mark.parametrize("swap", ["small=x10", "small=large"])
-def test_a_long_window_is_gone_through_twice_for_a_swap(
-    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, swap: str
+@pytest.mark.parametrize(("swap", "times"), [("small=x10", 2), ("small=odd", 2), ("small=large", 3)])
+def test_a_long_window_is_gone_through_for_all_calls_and_for_each_table_of_a_swap(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, swap: str, times: int
 ) -> None:
+    """Rates above a size of the input are a table of their own."""
     shop(ledger)
     asked: list[Query] = []
     summed = type(ledger).summarize
@@ -501,4 +502,4 @@ def test_a_long_window_is_gone_through_twice_for_a_swap(
     whatif(ledger, ask(), scenario_given("UTC", swaps=[swap]), Fraction(2, 5))
     window = ask().window
     whole = [query for query in asked if (query.since, query.until) == (window.since, window.until)]
-    assert len(whole) == 2, whole
+    assert len(whole) == times, whole

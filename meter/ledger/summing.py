@@ -94,22 +94,28 @@ def statement(piece: Piece, query: Query, condition: Filter, *, split: bool = Fa
     keys = ", ".join(("currency", *by))
     # a total per bucket needs no sorting, and is added up in no time
     group = keys if by or piece.level == ROWS else f"bucket, {keys}"
-    if _is_sorted_within_buckets(piece, by):
+    inner = _sorted_within_buckets(piece, by)
+    if inner:
         # so do these, and what is left to be sorted is a sum per bucket where there was a row for each model and price
         named = {f"amount_{at}": amount for at, amount in enumerate(summed) if amount != _NOTHING}
         each = ", ".join(f"{amount} AS {name}" for name, amount in named.items())
-        source = f"(SELECT {keys}, {each} FROM {source} GROUP BY bucket, {keys})"  # noqa: S608  names of ours
+        source = f"(SELECT {keys}, {each} FROM {source} GROUP BY bucket, {', '.join(inner)})"  # noqa: S608  names of ours
         summed = [f"sum(amount_{at})" if f"amount_{at}" in named else _NOTHING for at in range(len(summed))]
     return f"SELECT {keys}, {', '.join(summed)} FROM {source} GROUP BY {group}", values  # noqa: S608  names of ours
 
 
-def _is_sorted_within_buckets(piece: Piece, by: Sequence[str]) -> bool:
-    """Tell whether rows of several months come in the order of the groups within each, many rows for each group.
+def _sorted_within_buckets(piece: Piece, by: Sequence[str]) -> Sequence[str]:
+    """Return the keys by which rows of several months are summed first, in whose order they come; none where not.
 
-    By model, price and size of context too there is hardly more than one, and to sum those first takes twice as long.
+    By model, price and size of context too there is hardly more than one row, and to sum those first takes twice as
+    long; without the size there is one for each size.
     """
     first, last = piece.buckets
-    return piece.level == "months" and last > first + 1 and tuple(by) in {KEYS[1:2], KEYS[1:3]}
+    if piece.level != "months" or last <= first + 1:
+        return ()
+    if tuple(by) in {KEYS[1:2], KEYS[1:3]}:
+        return ("currency", *by)
+    return KEYS[:6] if tuple(by) == ("user", "provider", "price") else ()
 
 
 def amounts(*, split: bool, fields: Sequence[str] = FIELDS, wanted: Sequence[str] = ()) -> list[str]:
@@ -147,6 +153,8 @@ def _source(piece: Piece, condition: Filter) -> tuple[str, list[int]]:
         conditions, values = condition.of_entries()
         return f"({_ENTRIES} WHERE {' AND '.join(('at >= ? AND at < ?', *conditions))})", [first, last, *values]
     conditions, values = condition.of_rollup()
+    # a key with one value would be left out of the order of the groups, and all be sorted then: + hides that
+    conditions = [f"+{each}" for each in conditions]
     if last == first + 1:
         # rows of one bucket come in the order of currency and user: the commonest sums need no sorting
         return f"{piece.level} WHERE {' AND '.join(('bucket = ?', *conditions))}", [first, *values]

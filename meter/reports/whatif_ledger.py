@@ -5,23 +5,30 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
+from meter.entry import BRACKETS
 from meter.ledger.query import Query
 from meter.reports.whatif_rows import Priced, priced_rows
 from meter.reports.whatif_sums import (
+    AT,
+    COST,
     FIELDS,
     SWAPPED,
     Group,
     amounts_of,
+    brackets_of,
     by_bracket,
     coarser,
     nanos_of_sum,
+    put,
     shortest,
+    size_by,
     sum_of,
     sums_of,
     table_of,
     times,
     together,
     total,
+    turn,
 )
 
 if TYPE_CHECKING:
@@ -37,13 +44,11 @@ if TYPE_CHECKING:
     from meter.reports.whatif_sums import Move
     from meter.revenue import RevenueEvent
 
-_AT = {name: place for place, name in enumerate(FIELDS)}
-_COST = ("nanos", "counted_nanos", "mock_nanos")
 _LOST = ("low_nanos", "high_nanos")
-_NEEDED = tuple(name for name in FIELDS if name not in {"attempts", "latency_ms", "machine_us"})
-_CHARGED = tuple(_AT[name] for name in (*_COST, "partial_calls", "unpriced_calls"))
-"""What becomes another amount where calls are charged anew."""
-
+_DECIDING = tuple(name for name in FIELDS if name not in {"attempts", "latency_ms", "machine_us"})
+"""What decides whether sums can be charged, and at which amount."""
+_NEEDED = tuple(name for name in _DECIDING if name != "media_tokens")
+"""What rows are made of, and what is charged."""
 Tables = dict[tuple[int, int], tuple["Price", "Table"]]
 """The rates for calls of a context bracket by the identity of the price and the bracket, each with its price."""
 Memory = dict[Any, Any]
@@ -71,7 +76,7 @@ class Imagined:
     def summarize(self, query: Query) -> list[Sum]:
         """Sum calls by group and currency, as they would have been charged."""
         # whatever a report wants of them: what is asked once answers all of a what-if's questions
-        query = replace(query, fields=_NEEDED)
+        query = replace(query, fields=_DECIDING if "price" in query.by else _NEEDED)
         found = self._ask(query)
         if not self._moves and self._usage == 1:
             return found
@@ -135,9 +140,21 @@ class Imagined:
         known = self._known(query)
         if query.by not in known:
             finer = shortest(known, query.by)
-            found = self._ledger.summarize(query) if finer is None else coarser(known[finer], finer, query.by)
+            found = list(self._summed(query)) if finer is None else coarser(known[finer], finer, query.by)
             known[query.by] = found
         return known[query.by]
+
+    def _summed(self, query: Query) -> Iterator[Sum]:
+        """Yield the sums of a query; one by brackets that are together is asked for each of those apart."""
+        *by, size = query.by or ("",)
+        if not size.startswith("brackets"):  # a name of ours, of no dimension of a ledger
+            yield from self._ledger.summarize(query)
+            return
+        for brackets in brackets_of(size):
+            only = {} if len(brackets) > len(BRACKETS) else {"bracket": tuple(map(str, brackets))}
+            for each in self._ledger.summarize(replace(query, by=tuple(by), where={**query.where, **only})):
+                each.key = (*each.key, brackets[0])
+                yield each
 
     def _parts(self, query: Query) -> Iterator[tuple[tuple[Any, ...], Sum]]:
         """Yield the sums of a query, each behind its key; a sum of a finer answer that stands alone keeps its own."""
@@ -157,7 +174,8 @@ class Imagined:
         rows = priced_rows(self._ledger, query, move) if move.by_row else None
         into = {tuple(group): code for *group, code in rows or () if code}
         by_size = rows is None and move.price is not None and by_bracket(move.price)
-        more = ("price", "bracket") if move.own else ("bracket",) if by_size else ()
+        size = size_by(move.steps)
+        more = ("price", size) if move.own else (size,) if by_size else ()
         tables: Tables = {}
         for whole, each in self._parts(replace(query, by=(*query.by, *more))):
             key = whole[:width]
@@ -172,9 +190,9 @@ class Imagined:
                 price = self._price(move, whole, width)
                 to = price.currency if price else each.currency
                 charged = _charged(each, price, move, (whole[-1] if more else 0, tables))
-            _turn(groups, (key, each.currency), part, ((key, to), charged))
+            turn(groups, (key, each.currency), part, ((key, to), charged))
         for (*group, currency), priced in (rows or {}).items():
-            _add(groups, (tuple(group), currency), _money(priced, move), 1)
+            put(groups, (tuple(group), currency), _money(priced, move), 1)
 
     def _price(self, move: Move, key: tuple[Any, ...], width: int) -> Price | None:
         if not move.own:
@@ -207,11 +225,11 @@ def _charged(calls: Sum, price: Price | None, move: Move, at: tuple[int, Tables]
     if nanos is None:
         return _without_cost(part, partial=True)
     new = times(nanos, move.factor * move.share)
-    before = part[_AT["nanos"]]
-    for name in _COST[1:]:
-        part[_AT[name]] = part[_AT[name]] * new // before if before else 0
-    part[_AT["nanos"]] = new
-    part[_AT["unpriced_calls"]] = part[_AT["partial_calls"]] = 0
+    before = part[AT["nanos"]]
+    for name in COST[1:]:
+        part[AT[name]] = part[AT[name]] * new // before if before else 0
+    part[AT["nanos"]] = new
+    part[AT["unpriced_calls"]] = part[AT["partial_calls"]] = 0
     return part
 
 
@@ -249,28 +267,10 @@ def narrowed(query: Query, move: Move) -> Query | None:
     return replace(query, where=where)
 
 
-def _add(groups: dict[Group, list[int]], group: Group, amounts: list[int], sign: int) -> None:
-    had = groups.get(group)
-    if had is None:
-        groups[group] = [sign * amount for amount in amounts]
-    else:
-        groups[group] = [old + sign * amount for old, amount in zip(had, amounts, strict=True)]
-
-
-def _turn(groups: dict[Group, list[int]], group: Group, part: list[int], new: tuple[Group, list[int]]) -> None:
-    """Put what a part of a group has become in its place."""
-    to, charged = new
-    if to != group or group not in groups:
-        _add(groups, group, part, -1)
-        _add(groups, to, charged, 1)
-        return
-    amounts = groups[group]
-    for place in _CHARGED:
-        amounts[place] += charged[place] - part[place]
-
-
 def _scaled(calls: Sum, share: Fraction) -> list[int]:
     amounts = list(amounts_of(calls))
+    # rows are not made of it, so it is asked of these calls alone
+    amounts[AT["media_tokens"]] = 0
     return amounts if share == 1 else [times(amount, share) for amount in amounts]
 
 
@@ -278,23 +278,23 @@ def _scale_cost(groups: dict[Group, list[int]], group: Group, part: Sum, move: M
     """Multiply the cost of the moved part of a sum, where nothing else of it changes."""
     amounts = groups.setdefault(group, [0] * len(FIELDS))
     more = (move.factor - 1) * move.share
-    for name in (*_COST, *_LOST):
+    for name in (*COST, *_LOST):
         if had := getattr(part, name):
-            amounts[_AT[name]] += times(had, more)
+            amounts[AT[name]] += times(had, more)
 
 
 def _without_cost(amounts: list[int], *, partial: bool = False) -> list[int]:
     made = list(amounts)
-    for name in (*_COST, "partial_calls", "unpriced_calls"):
-        made[_AT[name]] = 0
+    for name in (*COST, "partial_calls", "unpriced_calls"):
+        made[AT[name]] = 0
     if partial:
-        made[_AT["partial_calls"]] = made[_AT["calls"]]
+        made[AT["partial_calls"]] = made[AT["calls"]]
     return made
 
 
 def _money(priced: Priced, move: Move) -> list[int]:
     made = [0] * len(FIELDS)
-    made[_AT["nanos"]] = round(priced.nanos * move.factor * move.share)
-    made[_AT["partial_calls"]] = round(priced.partial_calls * move.share)
-    made[_AT["unpriced_calls"]] = round(priced.unpriced_calls * move.share)
+    made[AT["nanos"]] = round(priced.nanos * move.factor * move.share)
+    made[AT["partial_calls"]] = round(priced.partial_calls * move.share)
+    made[AT["unpriced_calls"]] = round(priced.unpriced_calls * move.share)
     return made

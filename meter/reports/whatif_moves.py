@@ -14,10 +14,9 @@ from meter.lang import say, term
 from meter.ledger.query import Query
 from meter.model import resolve
 from meter.pricebook import PriceBook
-from meter.reports.money import per, shown_rate
 from meter.reports.whatif_ledger import narrowed
-from meter.reports.whatif_scenario import plain
-from meter.reports.whatif_sums import Move, coarser, explains, nanos_of_sum, table_of, why_rows
+from meter.reports.whatif_scenario import plain, rates_said
+from meter.reports.whatif_sums import EACH, Move, coarser, explains, nanos_of_sum, size_by, steps_of, table_of, why_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -34,8 +33,8 @@ MOST_ROWS = 50_000
 _WEEK = timedelta(weeks=1)
 _OPENAI = re.compile(r"(ft:)?(gpt|chatgpt|o\d)\b")
 """The beginnings of models whose tokenizer tiktoken knows."""
-_DECIDING = ("provider", "price", "bracket")
-"""What of a call decides what it would have cost elsewhere, its tokens apart."""
+_DECIDING = ("provider", "price")
+"""What of a call decides what it would have cost elsewhere, its tokens and the size of its input apart."""
 Served = dict[tuple[str, str], int]
 """A model and its provider to how many calls of the window it served."""
 
@@ -89,8 +88,9 @@ class _Making:
     def swapped(self, swap: Swap) -> Move:
         """Return what one swap does."""
         meant = self._scenario
-        model, provider = self._known(swap)
-        move = Move(model=model, purposes=meant.purposes, share=meant.share)
+        steps = self._steps(swap)
+        model, provider = self._known(swap, steps)
+        move = Move(model=model, purposes=meant.purposes, share=meant.share, steps=steps)
         if swap.to is None:
             move = _with_ratios(move, meant.token_ratio or Fraction(1), meant.output_ratio)
             return replace(move, factor=swap.factor, own=move.input_ratio != 1 or move.output_ratio != 1)
@@ -105,7 +105,7 @@ class _Making:
         if given is None:
             given, why = measured_ratio((model, provider), (other.name, other.provider))
             self.notes.append(why)
-        told = {"model": other.name, "day": at.date(), "rates": _rates(price), "source": price.source}
+        told = {"model": other.name, "day": at.date(), "rates": rates_said(price), "source": price.source}
         self.notes.append(say("{model} at its rates of {day}: {rates}, by {source}", **told))
         finder = _weekly(self._book, other.name, other.provider, at) if price.hours else None
         return _with_ratios(replace(move, price=price, price_at=finder), given, meant.output_ratio)
@@ -130,8 +130,10 @@ class _Making:
         """Return a move with whether its calls have to be gone through one by one, and note what is not exact."""
         if move.is_scaled:
             return move
-        by = self._by(move)
-        groups = coarser(self._summed(move, by), by, ("price", "bracket"))
+        groups = self._by_price(move)
+        if more := self._more_steps(groups, move):
+            move = replace(move, steps=move.steps | more)
+            groups = self._by_price(move)
         why = why_rows(move.price, move) if move.price else None
         why = why or next(filter(None, (self._unexplained(each, move) for each in groups)), None)
         if why is None:
@@ -144,6 +146,26 @@ class _Making:
         told = "not exact: {why}, and {calls:,} calls of {model} are too many to charge one by one"
         self.notes.append(say(told, why=term(why), calls=calls, model=move.model))
         return move
+
+    def _steps(self, swap: Swap) -> frozenset[int]:
+        """Return where the rates change of what a swap is probably about: of other calls more is asked later."""
+        if "bracket" in self._ask.where:
+            return EACH
+        at = self._scenario.prices_at or self._ask.now
+        models = [resolve(name) for name in (swap.model, swap.to) if name]
+        prices = [self._book.find(model.name, model.provider, at) for model in models]
+        own = [price for price in self._ledger.prices() if price.model in {model.name for model in models}]
+        return frozenset().union(*(steps_of(price) for price in (*prices, *own) if price))
+
+    def _by_price(self, move: Move) -> list[Sum]:
+        by = self._by(move)
+        return coarser(self._summed(move, by), by, ("price", size_by(move.steps)))
+
+    def _more_steps(self, groups: Sequence[Sum], move: Move) -> frozenset[int]:
+        """Return at which sizes of the input rates change besides, where the calls were charged or would be."""
+        numbers = {cast("int | None", each.key[0]) for each in groups} - {None}
+        prices = [move.price, *(self._ledger.price_of(cast("int", number)) for number in numbers)]
+        return frozenset().union(*(steps_of(price) for price in prices if price)) - move.steps
 
     def _unexplained(self, calls: Sum, move: Move) -> str | None:
         """Return why the tokens of a group are not all that decides its cost; None where they are."""
@@ -162,20 +184,24 @@ class _Making:
 
         They tell all that is asked of these calls later on too, so that a long window is gone through once for them.
         """
-        return self._ask.group if move.is_scaled else tuple(dict.fromkeys((*self._ask.group, *_DECIDING)))
+        return (
+            self._ask.group
+            if move.is_scaled
+            else tuple(dict.fromkeys((*self._ask.group, *_DECIDING, size_by(move.steps))))
+        )
 
     def _summed(self, move: Move, by: tuple[str, ...]) -> list[Sum]:
         wanted = narrowed(self._ask.query(self._ask.window.since, self._ask.window.until, by), move)
         return self._ledger.summarize(wanted) if wanted else []
 
-    def _known(self, swap: Swap) -> tuple[str, str]:
+    def _known(self, swap: Swap, steps: frozenset[int]) -> tuple[str, str]:
         """Return the model that is meant and who served most of it; raise UnknownName where it served nothing."""
         meant = self._scenario
         has_ratios = meant.token_ratio is not None or meant.output_ratio != 1
         for model in dict.fromkeys((swap.model, resolve(swap.model).name)):
             # what is asked here is what the move asks again; a model may have served other purposes alone
             for purposes in dict.fromkeys((meant.purposes, ())):
-                move = Move(model=model, purposes=purposes, own=swap.to is not None or has_ratios)
+                move = Move(model=model, purposes=purposes, own=swap.to is not None or has_ratios, steps=steps)
                 by = self._by(move)
                 if sums := self._summed(move, by):
                     return model, _most(sums, by)
@@ -229,16 +255,6 @@ def _weekly(book: PriceBook, name: str, provider: str, at: datetime) -> Callable
         return book.find(name, provider, called + (at - called) // _WEEK * _WEEK)
 
     return found
-
-
-def _rates(price: Price) -> str:
-    """Return the rates of text of a price as people are shown them."""
-    told = [
-        f"{item} {shown_rate(per(item, price.rates[item])[0])}" for item in ("input", "output") if item in price.rates
-    ]
-    if not told:
-        return say("in {currency}", currency=price.currency)
-    return say("{rates} {currency} per 1M tokens", rates=say(", ").join(told), currency=price.currency)
 
 
 def measured_ratio(one: tuple[str, str], other: tuple[str, str]) -> tuple[Fraction, str]:

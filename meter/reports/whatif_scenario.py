@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any
 from meter.errors import InputError
 from meter.lang import say
 from meter.period import parse_instant
+from meter.reports.money import per, shown_rate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
+
+    from meter.price import Price
 
 ONE = Fraction(1)
 _FACTOR = re.compile(r"[x×](\S+)")
@@ -235,3 +238,13 @@ _READ = {
     "token_ratio": _ratio,
     "output_ratio": _ratio,
 }
+
+
+def rates_said(price: Price) -> str:
+    """Return the rates of text of a price as people are shown them."""
+    told = [
+        f"{item} {shown_rate(per(item, price.rates[item])[0])}" for item in ("input", "output") if item in price.rates
+    ]
+    if not told:
+        return say("in {currency}", currency=price.currency)
+    return say("{rates} {currency} per 1M tokens", rates=say(", ").join(told), currency=price.currency)

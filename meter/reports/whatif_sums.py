@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,14 @@ SWAPPED = ("call", "reversal", "aggregate")
 """Kinds of entries that are calls; a residual booked from a bill is no model's, and stays."""
 FIELDS = tuple(name for name in Sum.__dataclass_fields__ if name not in {"key", "currency"})
 amounts_of = attrgetter(*FIELDS)
+AT = {name: place for place, name in enumerate(FIELDS)}
+COST = ("nanos", "counted_nanos", "mock_nanos")
+_CHARGED = tuple(AT[name] for name in (*COST, "partial_calls", "unpriced_calls"))
+"""What becomes another amount where calls are charged anew."""
 _PARTS = ("cache_read", "cache_write", "cache_write_1h")
+
+EACH = frozenset(range(1, len(BRACKETS) + 1))
+"""Every context bracket but the first, apart."""
 
 Group = tuple[tuple[Any, ...], str | None]
 """The key of a sum and its currency."""
@@ -58,6 +66,8 @@ class Move:
     input_ratio: Fraction = PLAIN
     """Tokens of input for each one there was."""
     output_ratio: Fraction = PLAIN
+    steps: frozenset[int] = EACH
+    """Of the context brackets, those that begin other rates: the calls from one to the next are summed together."""
     by_row: bool = False
     """Whether calls are gone through one by one, for sums do not know all that it takes."""
 
@@ -70,6 +80,23 @@ class Move:
 def by_bracket(price: Price) -> bool:
     """Tell whether the size of a call's input decides what it costs."""
     return any(tier.above_input_tokens is not None for tier in price.tiers)
+
+
+def steps_of(price: Price) -> frozenset[int]:
+    """Return the context brackets at which other rates of a price begin; below the first are those of small inputs."""
+    tables = [table_of(price, bracket) for bracket in range(len(BRACKETS) + 1)]
+    return frozenset(at for at in EACH if tables[at] is not tables[at - 1])
+
+
+def size_by(steps: frozenset[int]) -> str:
+    """Return the name of a dimension: context brackets, those from one step to the next together as their first."""
+    return "bracket" if steps == EACH else " ".join(("brackets", *map(str, sorted(steps))))
+
+
+def brackets_of(size: str) -> list[tuple[int, ...]]:
+    """Return the context brackets that such a dimension has together."""
+    begins = [0, *map(int, size.split()[1:]), len(BRACKETS) + 1]
+    return [tuple(range(first, until)) for first, until in pairwise(begins)]
 
 
 def table_of(price: Price, bracket: int) -> Table:
@@ -180,3 +207,24 @@ def sums_of(groups: Mapping[Group, Sequence[int]]) -> list[Sum]:
 def sum_of(key: tuple[Any, ...], currency: str | None, amounts: Sequence[int]) -> Sum:
     """Return a sum of amounts in the order of FIELDS."""
     return Sum(key, currency, *amounts)
+
+
+def put(groups: dict[Group, list[int]], group: Group, amounts: list[int], sign: int) -> None:
+    """Add amounts to a group, or take them off with a sign of -1."""
+    had = groups.get(group)
+    if had is None:
+        groups[group] = [sign * amount for amount in amounts]
+    else:
+        groups[group] = [old + sign * amount for old, amount in zip(had, amounts, strict=True)]
+
+
+def turn(groups: dict[Group, list[int]], group: Group, part: list[int], new: tuple[Group, list[int]]) -> None:
+    """Put what a part of a group has become in its place."""
+    to, charged = new
+    if to != group or group not in groups:
+        put(groups, group, part, -1)
+        put(groups, to, charged, 1)
+        return
+    amounts = groups[group]
+    for place in _CHARGED:
+        amounts[place] += charged[place] - part[place]
