@@ -81,7 +81,8 @@ def _journaled(books: Books, request: dict[str, Any]) -> Attempt | None:
         behind = books.behind(who.user)
         if behind is None:
             return None
-        attempt = Journaled(books, Asked(who=who, model=model_of(request)), request, behind=behind)
+        asked = Asked(who=who, model=model_of(request))
+        attempt = Journaled(books, asked, request, behind=behind, key=asked.id.hex)
         attempt.begin()
     except Exception as error:  # noqa: BLE001  no journal, or a defect of ours: the usual way is there
         log.debug("A call is not in the journal: %s", loggable(error))

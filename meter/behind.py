@@ -23,7 +23,6 @@ from meter.journal.lines import Head
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-    from uuid import UUID
 
     from meter.settings import Settings
 
@@ -31,8 +30,8 @@ log = logging.getLogger("meter")
 
 TICK_S = 0.004
 """How often the thread looks, while there are calls: nobody has to wake it."""
-YOUNG_NS = 4_000_000
-"""Nanoseconds from which a call in flight has a hold in the ledger."""
+YOUNG_NS = 50_000_000
+"""Nanoseconds from which a call in flight has a hold in the ledger; one that is over sooner needs none."""
 LINGER_S = 1.0
 """How long it goes on looking when there is nothing to do."""
 PATIENCE_S = 5.0
@@ -61,7 +60,7 @@ class Behind:
     def __init__(self, ledger: Path, head: bytes) -> None:
         self._journal = Journal(ledger, head)
         self._young: deque[tuple[int, Flight]] = deque()
-        self._jobs: deque[tuple[UUID, Callable[[], bool]]] = deque()
+        self._jobs: deque[tuple[str, Callable[[], bool]]] = deque()
         self._doing = threading.RLock()
         self._is_doing = False
         self._starting = threading.RLock()  # a signal's handler may make a call within it
@@ -71,18 +70,18 @@ class Behind:
         self._is_ending = False
         pending.late(str(ledger), self)
 
-    def begin(self, call: UUID, line: bytes, flight: Flight) -> None:
+    def begin(self, call: str, line: bytes, flight: Flight) -> None:
         """Put a call that is about to be sent into the journal; raise OSError where it cannot be written."""
         self._journal.write(call, line)
         self._young.append((time.perf_counter_ns(), flight))
         if self._is_asleep:
             self._awake()
 
-    def end(self, call: UUID, line: bytes) -> None:
+    def end(self, call: str, line: bytes) -> None:
         """Put the end of a call into the journal; raise OSError where it cannot be written."""
         self._journal.write(call, line)
 
-    def put(self, call: UUID, write: Callable[[], bool]) -> None:
+    def put(self, call: str, write: Callable[[], bool]) -> None:
         """Have the entry of a call written that the journal has the end of; it stays there where `write` says False."""
         self._jobs.append((call, write))
         if self._is_asleep:
@@ -103,7 +102,7 @@ class Behind:
             finally:
                 self._is_doing = before
 
-    def settled(self, call: UUID) -> None:
+    def settled(self, call: str) -> None:
         """Note that the entry of a call is written."""
         self._journal.settled(call)
 

@@ -30,6 +30,8 @@ class Journaled(Attempt):
 
     reads_late: ClassVar[bool] = True
     behind: Behind
+    key: str
+    """Its id, as the journal has it: 32 digits."""
     _receipt: Receipt | None = None
     _is_looked_at: bool = False
 
@@ -48,13 +50,13 @@ class Journaled(Attempt):
         asked = self.asked
         who, model = asked.who, asked.model
         begun = Begun(
-            *(asked.id.hex, to_us(asked.at), who.user, who.team, who.session, who.purpose, who.tags, who.claimed_user),
+            *(self.key, to_us(asked.at), who.user, who.team, who.session, who.purpose, who.tags, who.claimed_user),
             *(model.asked, model.name, model.provider, self.streams),
         )
         try:
-            self.behind.begin(asked.id, begun.line(), self)
+            self.behind.begin(self.key, begun.line(), self)
         except BaseException:  # a signal's handler ended it: it is not sent
-            self.behind.settled(asked.id)
+            self.behind.settled(self.key)
             raise
 
     def reserve_late(self) -> None:
@@ -86,20 +88,20 @@ class Journaled(Attempt):
         with self.behind.alone():  # its hold may be in the making
             is_kept = self._write(ending)
         if is_kept:
-            self.behind.settled(self.asked.id)
+            self.behind.settled(self.key)
 
     def _is_left(self, ending: Ending) -> bool:
         """Put the end into the journal and leave the rest; tell whether that could be done."""
         if ending.needs_count:
             return False
         try:
-            self.behind.end(self.asked.id, self._ended(ending).line())
+            self.behind.end(self.key, self._ended(ending).line())
         except Exception as error:  # noqa: BLE001  a full disk, or what no line can hold: the usual way is there
             log.debug("The end of a call is not in the journal: %s", loggable(error))
             return False
         self._receipt = Receipt(self.behind.catch_up)
         self.waited_ns = time.perf_counter_ns() - ending.done_ns
-        self.behind.put(self.asked.id, functools.partial(self._write, ending))
+        self.behind.put(self.key, functools.partial(self._write, ending))
         return True
 
     def _ended(self, ending: Ending) -> Ended:
@@ -108,7 +110,7 @@ class Journaled(Attempt):
         answer, usage = ending.answer, ending.stated
         # by their places: this is on the way of every answer
         return Ended(
-            self.asked.id.hex,
+            self.key,
             ending.outcome,
             ending.error,
             None if ending.unread is None else ending.unread.gist,

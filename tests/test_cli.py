@@ -80,7 +80,7 @@ def test_the_short_help_in_the_list_is_the_commands_own(name: str) -> None:
     assert command.get_short_help_str(limit=200) == COMMANDS[name]
 
 
-PLUGINS = ["meter.address", "meter.lang", "meter.settings", "meter.plugins"]
+PLUGINS = ["meter.address", "meter.folders", "meter.lang", "meter.settings", "meter.plugins"]
 """What tells whether there are commands of plugins."""
 
 

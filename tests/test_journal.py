@@ -386,14 +386,14 @@ def test_a_journal_that_cannot_be_written_is_done_without(
 
 def test_a_line_that_does_not_fit_on_the_disk_is_taken_back(fresh_db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     journal, call = Journal(fresh_db, HEAD), begun()
-    journal.write(call.id, call.line())
+    journal.write(call.key, call.line())
     whole, own = content(fresh_db), os.write
     monkeypatch.setattr(os, "write", lambda file, data: own(file, data[:7]))
     with pytest.raises(OSError, match="only a part"):
-        journal.write(call.id, Ended(call.key, "ok").line())
+        journal.write(call.key, Ended(call.key, "ok").line())
     monkeypatch.undo()
     assert content(fresh_db) == whole
-    journal.settled(call.id)
+    journal.settled(call.key)
     journal.close()
 
 
@@ -402,15 +402,15 @@ def test_a_journal_that_grows_is_written_anew_with_open_calls_alone(
 ) -> None:
     monkeypatch.setattr(journal_file, "LARGE", 2_000)
     journal, stays = Journal(fresh_db, HEAD), begun()
-    journal.write(stays.id, stays.line())
+    journal.write(stays.key, stays.line())
     for _ in range(100):
         call = begun()
-        journal.write(call.id, call.line())
-        journal.settled(call.id)
+        journal.write(call.key, call.line())
+        journal.settled(call.key)
     (path,) = journals(fresh_db)
     assert path.stat().st_size < 2_500
     assert content(fresh_db).startswith(HEAD + stays.line())
-    journal.settled(stays.id)
+    journal.settled(stays.key)
     assert content(fresh_db) == HEAD
     journal.close()
     assert not list(fresh_db.parent.glob("*.calls.*"))

@@ -21,6 +21,7 @@ import pytest
 
 import meter
 from meter.entry import now
+from meter.names import kept
 from meter.price import MILLION, Price
 from tests.commands import done
 from tests.conftest import missing
@@ -64,7 +65,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
             call("bob", 7 * NANOS, session="of bob", **priced),
             lost("bob", at=at),
             call(HTML, 2 * NANOS, **priced),
-            call(LONG, 3 * NANOS, **priced),
+            call(kept(LONG), 3 * NANOS, **priced),
             call(None, 5 * NANOS, session="of nobody", **priced),
             call("local", None, at=at, model="smollm2", provider="127.0.0.1", purpose="chat"),
         ]

@@ -6,12 +6,9 @@ import contextlib
 import os
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from meter.address import file_of
-
-if TYPE_CHECKING:
-    from uuid import UUID
 
 INFIX = ".calls."
 """What the name of a journal has behind that of its ledger."""
@@ -56,12 +53,12 @@ class Journal:
         self._file = -1
         self._path: Path | None = None
         self._size = 0
-        self._open: dict[UUID, bytes] = {}
+        self._open: dict[str, bytes] = {}
         """Calls that are not settled, with their lines."""
         self._lock = threading.RLock()  # a signal may come within a line, and its handler make a call
         self._pid = os.getpid()
 
-    def write(self, call: UUID, line: bytes) -> None:
+    def write(self, call: str, line: bytes) -> None:
         """Append a line of a call."""
         with self._lock:
             if self._file < 0:
@@ -72,7 +69,7 @@ class Journal:
             self._size += done
             self._open[call] = self._open.get(call, b"") + line
 
-    def settled(self, call: UUID) -> None:
+    def settled(self, call: str) -> None:
         """Note that the entry of a call is written, in the ledger or in the spill; nothing is raised."""
         with self._lock, contextlib.suppress(OSError):
             self._open.pop(call, None)

@@ -107,7 +107,9 @@ def decoded(text: str | bytes) -> Any:
     try:
         if type(text) is bytes and text[:1] == b"{" and text[1:2] != b"\0":  # UTF-8: else json looks which it is
             # json.loads asks first what it was given, which takes longer than reading a short answer
-            return _DECODER.decode(text.decode())
+            body = text.decode()
+            value, end = _DECODER.raw_decode(body)
+            return value if end == len(body) or not body[end:].strip() else None
         return json.loads(text)
     except (ValueError, RecursionError):
         return None
