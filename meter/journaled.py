@@ -49,9 +49,20 @@ class Journaled(Attempt):
         """Put the call into the journal before it is sent; raise OSError where that cannot be written."""
         asked = self.asked
         who, model = asked.who, asked.model
+        # by their places: this is on the way of every call
         begun = Begun(
-            *(self.key, to_us(asked.at), who.user, who.team, who.session, who.purpose, who.tags, who.claimed_user),
-            *(model.asked, model.name, model.provider, self.streams),
+            self.key,
+            to_us(asked.at),
+            who.user,
+            who.team,
+            who.session,
+            who.purpose,
+            who.tags,
+            who.claimed_user,
+            model.asked,
+            model.name,
+            model.provider,
+            self.streams,
         )
         try:
             self.behind.begin(self.key, begun.line(), self)
