@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from meter.answered import remember
 from meter.asked import Asked, count_input, has_uncounted, text_of
 from meter.attribution import Attribution
+from meter.charge import cost_of_outcome
 from meter.ending import Ending
 from meter.entry import Entry, now, shortened
 from meter.errors import loggable
@@ -198,7 +199,7 @@ class Attempt:
         if usage and ending.outcome == "ok":
             for name in {served.name, self.asked.model.name}:
                 self.books.lengths.saw(served.provider, name, usage.output_tokens)
-        cost = ending.charge(usage, price)
+        cost = cost_of_outcome(ending.outcome, usage, price)
         at_risk = price if ending.outcome == "lost" and usage is None else None
         self.entry = Entry(
             **self._facts(ending, served),

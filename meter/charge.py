@@ -97,6 +97,13 @@ def cost_of(usage: Usage, price: Price | None) -> Cost:
     return Cost(charge.status, charge.nanos, charge.currency, charge.price)
 
 
+def cost_of_outcome(outcome: str, usage: Usage | None, price: Price | None) -> Cost:
+    """Return what a call cost that ended so: nothing where it was refused or replayed, None where nobody knows."""
+    if outcome in ("refused", "replayed"):
+        return Cost("priced", 0, price.currency if price else None, price)
+    return cost_of(usage, price) if usage else Cost("unpriced", None, None, None)
+
+
 def _quick(usage: Usage, price: Price) -> Cost | None:
     """Return the cost of a call of which every item is counted and has a rate; None of any other."""
     table = price.table_for(usage)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from meter import tokens
 from meter.asked import model_of, text_of
-from meter.charge import Cost, cost_of
 from meter.model import resolve
 from meter.usage import Usage
 from meter.usage.answer import answer_texts
@@ -85,14 +84,6 @@ class Ending:
         if output <= self.stated.output_tokens:
             return self.stated
         return replace(self.stated, output_tokens=output, source="mixed")
-
-    def charge(self, usage: Usage | None, price: Price | None) -> Cost:
-        """Return what it cost: nothing where it was refused or replayed, nobody knows what where it was lost."""
-        if self.outcome in ("refused", "replayed"):
-            return Cost("priced", 0, price.currency if price else None, price)
-        if usage is None:
-            return Cost("unpriced", None, None, None)
-        return cost_of(usage, price)
 
     def served(self, books: Books, asked: Asked, request: Mapping[str, Any]) -> tuple[Model, Price | None]:
         """Return the model that answered, where litellm says the request went, and its price."""

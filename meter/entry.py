@@ -107,7 +107,7 @@ class Entry:
     """Time of the caller that meter took: up to the commit, or to the line in the journal that stands for it."""
     flags: tuple[str, ...] = ()
     """Sorted: `mock`, `clamped`, `stream`, `counted`, `uncounted` (the request has what our count takes for nothing: a
-    picture by its URL, a file, sound), …"""
+    picture by its URL, a file, sound), `recovered` (made from the journal of a process that ended), …"""
 
     @property
     def bracket(self) -> int:

@@ -78,10 +78,6 @@ class Share:
             self.ns -= time.perf_counter_ns() - left_at
             return
         with clock.lock:
-            if not clock.calls:  # nobody is there, so nothing has moved since the last one left
-                clock.calls, clock.moved_at, self._is_in = 1, time.perf_counter_ns(), True
-                self.ns -= clock.shared_ns
-                return
             if left_at is not None:
                 clock.settle(self, left_at)
             if not self._is_in and not self._is_over:

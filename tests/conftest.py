@@ -71,6 +71,20 @@ def fresh_db(tmp_path: Path) -> Path:
     return tmp_path / "ledger.db"
 
 
+@pytest.fixture
+def ledger_path(fresh_db: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Name a ledger that does not exist yet, and its zone, to every command, and return its path."""
+    monkeypatch.setenv("METER_LEDGER", str(fresh_db))
+    monkeypatch.setenv("METER_TZ", "UTC")
+    return fresh_db
+
+
+@pytest.fixture
+def beside_the_ledger(fresh_db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stand in the folder of the ledger: a file has its name alone there."""
+    monkeypatch.chdir(fresh_db.parent)
+
+
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give the built wheel."""

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 import meter
 from meter import attempt, backend, beginning, machine
-from meter.ending import Ending
 from meter.ledger import Query
 from meter.through import pass_through, pass_through_async
 
@@ -113,7 +112,7 @@ def test_a_defect_of_ours_does_not_keep_the_answer_from_its_caller(
     def broken(*_: Any) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(Ending, "charge", broken)
+    monkeypatch.setattr(attempt, "cost_of_outcome", broken)
     answer = {"id": "a", "model": "gpt-4o-mini", "usage": USAGE}
     assert through(metered, {**REQUEST, "user": "alice"}, answer) is answer
     (entry,) = metered.ledger.entries(Query())
@@ -175,7 +174,7 @@ def test_names_that_come_from_outside_are_cut_to_200_characters(metered: meter.M
     assert {len(name) for name in (recorded.model, recorded.model_asked, recorded.response_id or "")} == {200}
 
 
-@pytest.mark.parametrize("where", ["reserve", "settle", "charge"])
+@pytest.mark.parametrize("where", ["reserve", "settle", "cost_of_outcome"])
 def test_no_text_of_a_foreign_error_is_logged(
     where: str, metered: meter.Meter, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -186,7 +185,7 @@ def test_no_text_of_a_foreign_error_is_logged(
         error.add_note("SECRET")
         raise error from KeyError("SECRET")
 
-    monkeypatch.setattr(Ending if where == "charge" else metered.ledger, where, broken)
+    monkeypatch.setattr(attempt if where == "cost_of_outcome" else metered.ledger, where, broken)
     logging.getLogger("meter").setLevel(logging.DEBUG)
     through(metered, {**REQUEST}, {"usage": USAGE})
     assert "ValueError in test_attempt.py" in caplog.text

@@ -47,11 +47,7 @@ BEFORE = {
 """What an example takes to be there."""
 
 
-@pytest.fixture(autouse=True)
-def ledger_path(fresh_db: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("METER_LEDGER", str(fresh_db))
-    monkeypatch.setenv("METER_TZ", "UTC")
-    return fresh_db
+pytestmark = pytest.mark.usefixtures("ledger_path")
 
 
 def commands(group: click.Group, *path: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:

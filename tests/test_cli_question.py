@@ -21,11 +21,7 @@ if TYPE_CHECKING:
 THEN = ("--at", "2023-11-02")
 
 
-@pytest.fixture(autouse=True)
-def ledger_path(fresh_db: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("METER_LEDGER", str(fresh_db))
-    monkeypatch.setenv("METER_TZ", "UTC")
-    return fresh_db
+pytestmark = pytest.mark.usefixtures("ledger_path")
 
 
 def page(*arguments: str) -> dict[str, Any]:

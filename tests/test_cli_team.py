@@ -17,11 +17,7 @@ if TYPE_CHECKING:
     from click.testing import Result
 
 
-@pytest.fixture(autouse=True)
-def ledger_path(fresh_db: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("METER_LEDGER", str(fresh_db))
-    monkeypatch.setenv("METER_TZ", "UTC")
-    return fresh_db
+pytestmark = pytest.mark.usefixtures("ledger_path")
 
 
 def said(line: str, *, status: int = 0) -> Result:
@@ -35,7 +31,7 @@ def made(line: str) -> Any:
 
 
 @pytest.fixture
-def acme() -> None:
+def acme(ledger_path: Path) -> None:  # noqa: ARG001  it is there first
     said("plan add team --price 30 --currency USD --per-seat --min-seats 3")
     said("team add acme")
 

@@ -19,11 +19,7 @@ if TYPE_CHECKING:
     from click.testing import Result
 
 
-@pytest.fixture(autouse=True)
-def ledger_path(fresh_db: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("METER_LEDGER", str(fresh_db))
-    monkeypatch.setenv("METER_TZ", "UTC")
-    return fresh_db
+pytestmark = pytest.mark.usefixtures("ledger_path")
 
 
 def run(line: str, *, status: int = 0) -> Result:

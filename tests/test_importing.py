@@ -34,12 +34,7 @@ ALICE = "2026-11-03T10:00:00Z,gpt-4o-mini,1200,200,alice,0.0003\n"
 BOB = "2026-11-04T10:00:00Z,gpt-4o-mini,600,100,bob,\n"
 
 
-@pytest.fixture(autouse=True)
-def ledger_path(fresh_db: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("METER_LEDGER", str(fresh_db))
-    monkeypatch.setenv("METER_TZ", "UTC")
-    monkeypatch.chdir(fresh_db.parent)
-    return fresh_db
+pytestmark = pytest.mark.usefixtures("ledger_path", "beside_the_ledger")
 
 
 def run(*arguments: str) -> Result:

@@ -184,7 +184,7 @@ def test_what_a_journal_says_makes_the_same_entries(
 
 def left(ledger: Path, said: bytes) -> Path:
     """Leave a journal beside a ledger, as a process does that was killed."""
-    path = ledger.with_name(f"{ledger.name}.calls.1-{os.urandom(4).hex()}.jsonl")
+    path = ledger.with_name(f"{ledger.name}.calls.1-{os.urandom(4).hex()}.journal")
     path.write_bytes(said)
     return path
 

@@ -31,12 +31,7 @@ EVENTS = "user,at,amount,currency,key,colour\nalice,2026-11-01,20,USD,k1,red\n"
 PLANS = "name,price,colour\nplus,20,red\npro,40,red\n"
 
 
-@pytest.fixture(autouse=True)
-def ledger_path(fresh_db: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("METER_LEDGER", str(fresh_db))
-    monkeypatch.setenv("METER_TZ", "UTC")
-    monkeypatch.chdir(fresh_db.parent)
-    return fresh_db
+pytestmark = pytest.mark.usefixtures("ledger_path", "beside_the_ledger")
 
 
 def file(name: str, text: str) -> str:

@@ -69,11 +69,9 @@ def ledger(fresh_db: Path) -> Path:
 
 
 @pytest.fixture
-def metered(ledger: Path) -> Iterator[meter.Meter]:
+def metered(ledger: Path, metered: meter.Meter) -> meter.Meter:  # noqa: ARG001  the rate is set before the Meter is made
     """Give a Meter on that ledger."""
-    made = meter.Meter(ledger=ledger)
-    yield made
-    made.close()
+    return metered
 
 
 @pytest.fixture

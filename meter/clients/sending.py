@@ -129,7 +129,7 @@ class Sending:
         self._listen(response, heard, awaited=awaited)
         return None
 
-    def is_over(self, response: Any, attempt: Attempt) -> None:
+    def remember(self, response: Any, attempt: Attempt) -> None:
         """Let the entry of an answer be found by it; that of an SDK's request is found by what the SDK makes of it."""
         if not self._joined:
             remember(response, attempt.receipt)
@@ -192,7 +192,7 @@ def _sent(books: Books, own: Callable[..., Any], package: Any) -> Callable[..., 
         ending = sending.answered(attempt, response, stream=bool(options.get("stream")), awaited=False)
         if ending is not None:
             attempt.end(ending)
-            sending.is_over(response, attempt)
+            sending.remember(response, attempt)
         return response
 
     return send
@@ -224,7 +224,7 @@ def _sent_async(books: Books, own: Callable[..., Any], package: Any) -> Callable
         ending = sending.answered(attempt, response, stream=bool(options.get("stream")), awaited=True)
         if ending is not None:
             await attempt.end_async(ending)
-            sending.is_over(response, attempt)
+            sending.remember(response, attempt)
         return response
 
     return send

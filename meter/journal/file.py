@@ -10,8 +10,8 @@ from typing import NoReturn
 
 from meter.address import file_of
 
-INFIX = ".calls."
-"""What the name of a journal has behind that of its ledger."""
+INFIX, SUFFIX = ".calls.", ".journal"
+"""What the name of a journal has behind that of its ledger, and at its end."""
 LARGE = 1 << 20
 """Bytes from which it is written anew with the lines of open calls alone."""
 
@@ -36,7 +36,7 @@ def journals(url: str | Path) -> list[Path]:
     except (OSError, ValueError):
         return []
     start = f"{ledger.name}{INFIX}"
-    return [ledger.with_name(name) for name in sorted(beside) if name.startswith(start) and name.endswith(".jsonl")]
+    return [ledger.with_name(name) for name in sorted(beside) if name.startswith(start) and name.endswith(SUFFIX)]
 
 
 class Journal:
@@ -116,7 +116,7 @@ class Journal:
         # until it is locked it has another name: whoever takes in what is left would take it for that
         made = self._ledger.with_name(f"{self._ledger.name}{INFIX}{self._pid}-{os.urandom(4).hex()}.new")
         self._file = os.open(made, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
-        size, self._path = self._size, made.with_suffix(".jsonl")
+        size, self._path = self._size, made.with_suffix(SUFFIX)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             lines = self._head + b"".join(self._open.values())

@@ -108,11 +108,6 @@ class Ended(NamedTuple):
         return f"{(_ENDED, *self)!r}\n".encode()
 
     @property
-    def id(self) -> UUID:
-        """The id of its hold and entry."""
-        return UUID(self.key)
-
-    @property
     def usage(self) -> Usage | None:
         """What was consumed, where it has been read."""
         return usage_in(self.said) if self.said else None

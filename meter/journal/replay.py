@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from meter.charge import Cost, cost_of
+from meter.charge import cost_of_outcome
 from meter.entry import Entry, now, shortened
 from meter.model import resolve
 from meter.usage import usage_of
@@ -43,10 +43,7 @@ def entry_from(begun: Begun, ended: Ended | None, head: Head, book: PriceBook) -
     if usage and ended.machine_us is not None and ended.outcome != "replayed":
         usage = usage.with_machine(ended.machine_us)
     at_risk = price if ended.outcome == "lost" and usage is None else None
-    if ended.outcome in ("refused", "replayed"):
-        cost = Cost("priced", 0, price.currency if price else None, price)
-    else:
-        cost = cost_of(usage, price) if usage else Cost("unpriced", None, None, None)
+    cost = cost_of_outcome(ended.outcome, usage, price)
     if usage and usage.clamped:
         flags.add("clamped")
     return Entry(

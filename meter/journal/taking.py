@@ -54,7 +54,7 @@ def waiting(url: str | Path, row_of: Callable[[UUID], str | None]) -> int:
     found = 0
     for path, file in _left(str(url)):
         with contextlib.closing(_Calls(path, file)) as calls:
-            found += sum(row_of(call.id) != "entry" for call in calls.begun.values())
+            found += sum(calls.add(call, row_of(call.id)) for call in calls.begun.values())
     return found
 
 
@@ -71,12 +71,16 @@ class _Calls:
         self.path = path
         self._file = file
         self.head = Head()
-        self.begun: dict[UUID, Begun] = {}
-        self.ended: dict[UUID, Ended] = {}
+        self.begun: dict[str, Begun] = {}
+        self.ended: dict[str, Ended] = {}
         self.unread: list[bytes] = []
         """Lines that say nothing that can be understood; a last one that was cut off is none."""
         for line in _content(path).split(b"\n")[:-1]:
             self._read(line)
+
+    def add(self, call: Begun, row: str | None) -> bool:
+        """Tell whether they add to what a ledger has of a call: its end, or that there was one."""
+        return row != "entry" if call.key in self.ended else row is None
 
     def close(self) -> None:
         os.close(self._file)
@@ -88,9 +92,9 @@ class _Calls:
             self.unread.append(line)
             return
         if isinstance(said, Begun):
-            self.begun[said.id] = said
+            self.begun[said.key] = said
         elif isinstance(said, Ended):
-            self.ended[said.id] = said
+            self.ended[said.key] = said
         else:
             self.head = said
 
@@ -107,9 +111,9 @@ def _take_in(ledger: Takes, path: Path, file: int) -> int:
 
 
 def _settle(ledger: Takes, begun: Begun, calls: _Calls, book: PriceBook) -> bool:
-    ended = calls.ended.get(begun.id)
-    row = ledger.row_of(begun.id)
-    if ended is None and row:
+    ended = calls.ended.get(begun.key)
+    is_new = calls.add(begun, ledger.row_of(begun.id))
+    if ended is None and not is_new:
         return False
     try:
         ledger.settle(entry_from(begun, ended, calls.head, book), begun.id)
@@ -119,7 +123,7 @@ def _settle(ledger: Takes, begun: Begun, calls: _Calls, book: PriceBook) -> bool
         log.warning("A call of a journal was rejected (%s).", loggable(error))
         spill.keep_rejected(ledger.url, begun.line() + (ended.line() if ended else b""))
         return False
-    return row != "entry"
+    return is_new
 
 
 def _left(url: str) -> Iterator[tuple[Path, int]]:

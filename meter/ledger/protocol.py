@@ -51,7 +51,7 @@ class Ledger(Protocol):
         """Write entries in one transaction and return how many were new."""
 
     def left_behind(self) -> int:
-        """Return how many answered calls of processes that ended wait beside it, to be taken in by `recover`."""
+        """Return how many calls of processes that ended wait beside it, to be taken in by `recover`."""
 
     def recover(self, gone: Callable[[Hold], bool]) -> int:
         """Turn the holds of calls that are certainly gone, or expired, into `abandoned` entries and return how many.

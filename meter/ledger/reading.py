@@ -89,7 +89,7 @@ class Reading(Store):
         return None
 
     def left_behind(self) -> int:
-        """Return how many answered calls of processes that ended wait beside it, to be taken in by `recover`."""
+        """Return how many calls of processes that ended wait beside it, to be taken in by `recover`."""
         if not journals(self.url):
             return 0
         from meter.journal.taking import waiting

@@ -66,7 +66,7 @@ def place(where: Place, kind: str, *, refused: bool = False) -> Check:
 
 
 def _left_behind(settings: Settings) -> int:
-    """Return how many answered calls of processes that ended wait beside the ledger."""
+    """Return how many calls of processes that ended wait beside the ledger."""
     if not journals(settings.ledger):
         return 0
     with contextlib.closing(open_ledger(settings.ledger, read_only=True, create=False)) as ledger:

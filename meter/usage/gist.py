@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 _KEPT = frozenset(
     (
-        *("usage", "usageMetadata", "timings", "id", "responseId", "model", "modelVersion", "object", "type"),
-        *("service_tier", "speed", "inference_geo", "provider"),
+        *("usage", "timings", "id", "responseId", "model", "modelVersion", "object", "type"),
+        *("service_tier", "speed", "inference_geo"),
     )
 )
 """What is read of an answer beside its texts, by the tables of every API that has a gist."""
