@@ -43,11 +43,15 @@ def entry_of(response: object) -> Entry | None:
     return found.settled() if isinstance(found, Receipt) else found
 
 
+def _forget(ref: weakref.KeyedRef[int, Any]) -> None:
+    _seen.pop(ref.key, None)
+
+
 def remember(response: object, entry: Entry | Receipt | None) -> None:
     """Let entry_of find an entry for as long as its response lives; the response itself is left as it is."""
     key = id(response)
     try:
-        alive = weakref.ref(response, lambda _: _seen.pop(key, None))
+        alive = weakref.KeyedRef(response, _forget, key)
     except TypeError:  # a plain dict or list cannot be referred to weakly
         return
     if entry is not None:

@@ -89,7 +89,9 @@ class Books:
 
     def behind(self, user: str | None) -> Behind | None:
         """Return what writes a user's entries behind answers; None where a limit or a ledger that is away forbids."""
-        if self._ledger is None or self._told or self._unwritten or any(limit.user == user for limit in self._limits):
+        if self._ledger is None or self._told or self._unwritten:
+            return None
+        if self._limits and any(limit.user == user for limit in self._limits):
             return None
         return self._behind
 

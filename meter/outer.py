@@ -54,30 +54,20 @@ async def outer_call_async(ledger: Callable[[], Ledger]) -> UUID | None:
 
 def tell(http: Any, call: UUID) -> None:
     """Name a call to the server that an HTTP request goes to; a vendor is told nothing."""
-    names = _names(http)
+    headers = http.headers
+    names = _names(headers)
     if provider_of_host(http.url.host) is not None:
         if _HEADER in names:  # a proxy that forwards the headers of its clients would tell
-            del http.headers[HEADER]
+            del headers[HEADER]
     elif names.isdisjoint(_VOUCHING):
-        if _HEADER in names or not _is_list(http):
-            http.headers[HEADER] = str(call)
-        else:
-            http.headers._list.append((_HEADER, _HEADER, str(call).encode()))
+        headers[HEADER] = str(call)
 
 
 def is_signed(http: Any) -> bool:
     """Tell whether headers vouch for an HTTP request: it must arrive as it was written."""
-    return not _names(http).isdisjoint(_VOUCHING)
+    return not _names(http.headers).isdisjoint(_VOUCHING)
 
 
-def _names(http: Any) -> set[bytes]:
-    """Return the names of all headers in lower case; asked in the ways of httpx it takes several times as long."""
-    if _is_list(http):
-        return {lower for _, lower, _ in http.headers._list}
-    return {name.lower() for name, _ in http.headers.raw}
-
-
-def _is_list(http: Any) -> bool:
-    """Tell whether headers are kept as httpx and httpx2 do: the name, the name in lower case, the value."""
-    kept = getattr(http.headers, "_list", None)
-    return type(kept) is list and bool(kept) and len(kept[0]) == 3
+def _names(headers: Any) -> set[bytes]:
+    """Return the names of headers in lower case; httpx, asked for one after the other, goes through all each time."""
+    return {name.lower() for name, _ in headers.raw}

@@ -112,21 +112,18 @@ class Sending:
     def answered(self, attempt: Attempt, response: Any, *, stream: bool, awaited: bool) -> Ending | None:
         """Return how a sending that was answered ended; None where that waits for a retry, or for its bytes."""
         try:
-            return self._answered(attempt, response, stream=stream, awaited=awaited)
+            status = response.status_code
+            if status >= FIRST_ERROR:
+                return self._failed(answered(status), str(status))
+            if not stream and attempt.reads_late and (ending := read_late(attempt, response.content)) is not None:
+                return ending
+            heard = Heard(attempt, self.asking.endpoint, response.headers.get("content-type", ""))
+            if not stream:
+                return heard.complete(response.content)
+            self._listen(response, heard, awaited=awaited)
         except Exception as error:  # noqa: BLE001  a defect of ours does not take the answer away
             log.error("The answer of call %s could not be read (%s).", attempt.asked.id, loggable(error))
             return Ending(outcome="lost", error=type(error).__name__)
-
-    def _answered(self, attempt: Attempt, response: Any, *, stream: bool, awaited: bool) -> Ending | None:
-        status = response.status_code
-        if status >= FIRST_ERROR:
-            return self._failed(answered(status), str(status))
-        if not stream and attempt.reads_late and (ending := read_late(attempt, response.content)) is not None:
-            return ending
-        heard = Heard(attempt, self.asking.endpoint, response.headers.get("content-type", ""))
-        if not stream:
-            return heard.complete(response.content)
-        self._listen(response, heard, awaited=awaited)
         return None
 
     def remember(self, response: Any, attempt: Attempt) -> None:

@@ -128,7 +128,10 @@ def _bare_event(event: dict[str, Any]) -> dict[str, Any]:
 def _bare(value: object, depth: int) -> Any:
     """Return figures and short words as they are; a longer one is empty, and so is what is nested deeply."""
     if type(value) is dict:
-        return {name: _bare(inner, depth + 1) for name, inner in value.items()} if depth < _DEEPEST else {}
+        if depth >= _DEEPEST:
+            return {}
+        # most of a usage is figures: these are not asked about one by one
+        return {name: inner if type(inner) is int else _bare(inner, depth + 1) for name, inner in value.items()}
     if type(value) is list:
         return [_bare(inner, depth + 1) for inner in value] if depth < _DEEPEST else []
     if isinstance(value, str):
